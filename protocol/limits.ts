@@ -1,0 +1,33 @@
+/** Every limit a caller can run into. Sizes are bytes of UTF-8 unless the name says characters. */
+export const LIMITS = {
+  /** One incoming WebSocket text frame. */
+  frameBytes: 64 * 1024,
+  /** One REST request body: a frame's worth. */
+  requestBytes: 64 * 1024,
+  /** `body.text`, in Unicode code points. */
+  textCharacters: 10_000,
+  /** `body.data`, serialised as JSON. */
+  dataBytes: 16 * 1024,
+  /** Nesting of arrays and objects in any JSON a caller sends. */
+  jsonDepth: 32,
+  /** `conversation.title`, in Unicode code points. */
+  titleCharacters: 200,
+  /** `user_id`, in UTF-16 units. */
+  userIdLength: 128,
+  /** `temp_id`, in UTF-16 units. */
+  tempIdLength: 64,
+  /** `ref`, in UTF-16 units. */
+  refLength: 64,
+  /** Participants of one conversation. */
+  participants: 1_000,
+  /** Sockets of one user in one conversation. */
+  socketsPerUser: 20,
+  /** Commands of one user in one conversation: sustained rate and burst. Settings may change both. */
+  commandsPerSecond: 20,
+  commandBurst: 40,
+  /** `limit` of a list. */
+  pageSizeDefault: 50,
+  pageSizeMax: 100,
+  /** Changes that a resume replays before it becomes a reset. */
+  resumeChanges: 1_000,
+} as const;

@@ -1,0 +1,72 @@
+import { z } from "zod";
+import { isCleanText } from "./clean-json.ts";
+import {
+  conversationId,
+  conversationType,
+  messageBodyInput,
+  messageId,
+  role,
+  tempId,
+  title,
+  userId,
+} from "./entities.ts";
+import { LIMITS } from "./limits.ts";
+
+// Request shapes of the REST API, one per body, query or set of path parameters.
+
+const participantIds = z.array(userId).max(LIMITS.participants);
+
+/** Cloudflare's location hints for a new object. */
+export const locationHint = z.enum(["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me"]);
+
+export const createConversation = z.strictObject({
+  type: conversationType,
+  title: title.nullish(),
+  participant_ids: participantIds,
+  location_hint: locationHint.optional(),
+});
+export type CreateConversation = z.infer<typeof createConversation>;
+
+export const updateConversation = z.strictObject({ title: title.nullable() });
+export const addParticipants = z.strictObject({ user_ids: participantIds.min(1), role: role.optional() });
+export const updateParticipant = z.strictObject({ role });
+export const sendMessage = z.strictObject({
+  temp_id: tempId,
+  body: messageBodyInput,
+  reply_to_id: messageId.nullish(),
+});
+export const editMessage = z.strictObject({ body: messageBodyInput });
+
+/** A whole number as it stands in a URL: digits only, so that "1e3", " 5" and "0x10" are refused. */
+const urlInteger = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/, "must be a whole number")
+    .transform(Number)
+    .pipe(z.int().min(min).max(max));
+
+const limit = urlInteger(1, LIMITS.pageSizeMax).default(LIMITS.pageSizeDefault);
+
+export const conversationParams = z.object({ id: conversationId });
+export const participantParams = conversationParams.extend({ user_id: userId });
+export const messageParams = conversationParams.extend({
+  message_id: urlInteger(1, Number.MAX_SAFE_INTEGER),
+});
+export const sinceParams = conversationParams.extend({ message_id: urlInteger(0, Number.MAX_SAFE_INTEGER) });
+
+export const listQuery = z.object({ limit, cursor: z.string().max(256).refine(isCleanText).optional() });
+export const sinceQuery = z.object({ limit });
+export const messagesQuery = z
+  .object({
+    limit,
+    before_id: urlInteger(1, Number.MAX_SAFE_INTEGER).optional(),
+    after_id: urlInteger(0, Number.MAX_SAFE_INTEGER).optional(),
+  })
+  .refine((query) => query.before_id === undefined || query.after_id === undefined, {
+    path: ["after_id"],
+    message: "cannot be combined with before_id",
+  });
+export const socketQuery = z.object({
+  since: urlInteger(0, Number.MAX_SAFE_INTEGER).optional(),
+  epoch: z.string().max(64).optional(),
+});
