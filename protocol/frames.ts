@@ -56,7 +56,13 @@ export const messageCreated = z.object({
   duplicate: z.literal(true).optional(),
 });
 export const messageUpdated = z.object({ type: z.literal("message.updated"), seq, message });
-export const messageDeleted = z.object({ type: z.literal("message.deleted"), seq, message });
+export const messageDeleted = z.object({
+  type: z.literal("message.deleted"),
+  seq,
+  message,
+  /** Present on the answer to a repeated delete: not a new change, sent to that one socket. */
+  duplicate: z.literal(true).optional(),
+});
 export const conversationUpdated = z.object({
   type: z.literal("conversation.updated"),
   seq,

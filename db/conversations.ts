@@ -1,0 +1,346 @@
+import { and, eq, type SQL, sql } from "drizzle-orm";
+import type {
+  Conversation,
+  ConversationType,
+  Message,
+  Participant,
+  Profile,
+  Role,
+} from "../protocol/entities.ts";
+import { type Database, isoTime } from "./client.ts";
+import { conversations, participants, users } from "./schema.ts";
+
+/** A conversation in a list, as Postgres knows it. */
+export interface ListedConversation {
+  conversation: Conversation;
+  /** Whether an object may hold newer state than Postgres. */
+  activated: boolean;
+}
+
+/** Position in a list ordered by newest activity. */
+export interface ListCursor {
+  updatedAt: string;
+  id: string;
+}
+
+/** Aggregates of one conversation as JSON text, with `me` of the given user. */
+function summary(userId: string) {
+  return sql<string>`
+    jsonb_build_object(
+      'id', c.id, 'type', c.type, 'title', c.title, 'created_by', c.created_by, 'created_at', c.created_at,
+      'updated_at', c.updated_at, 'activated', c.activated_at is not null, 'last_message_id', c.last_message_id,
+      'last_message', (select to_jsonb(m) - 'created_seq' from messages m
+                       where m.conversation_id = c.id and m.id = c.last_message_id),
+      'participant_count', (select count(*) from participants x where x.conversation_id = c.id),
+      'me', jsonb_build_object('role', p.role, 'last_read_id', p.last_read_id, 'muted_until', null,
+        'unread_count', (select count(*) from messages u
+                         where u.conversation_id = c.id and u.id > p.last_read_id and u.sender_id <> ${userId}
+                           and u.type = 'user' and u.deleted_at is null)))::text`;
+}
+
+/** One page of a user's conversations, newest activity first. */
+export function listConversationsQuery(
+  db: Database,
+  { userId, limit, cursor }: { userId: string; limit: number; cursor?: ListCursor | undefined },
+) {
+  // The page is chosen before anything is aggregated, so that only its rows are.
+  return db.execute<{ summary: string }>(sql`
+    with page as materialized (
+      select c.id, c.updated_at from participants p join conversations c on c.id = p.conversation_id
+      where p.user_id = ${userId} and c.deleted_at is null
+        ${cursor ? sql`and (c.updated_at, c.id) < (${cursor.updatedAt}::timestamptz, ${cursor.id}::uuid)` : sql``}
+      order by c.updated_at desc, c.id desc limit ${limit})
+    select ${summary(userId)} as summary
+    from page join conversations c on c.id = page.id
+    join participants p on p.conversation_id = c.id and p.user_id = ${userId}
+    order by page.updated_at desc, page.id desc`);
+}
+
+export async function listConversations(
+  db: Database,
+  options: Parameters<typeof listConversationsQuery>[1],
+): Promise<ListedConversation[]> {
+  const { rows } = await listConversationsQuery(db, options);
+  return rows.map((row) => toListed(row.summary));
+}
+
+export function getConversationQuery(db: Database, id: string, userId: string) {
+  return db.execute<{ summary: string }>(sql`
+    select ${summary(userId)} as summary from conversations c
+    join participants p on p.conversation_id = c.id and p.user_id = ${userId}
+    where c.id = ${id}::uuid and c.deleted_at is null`);
+}
+
+/** The conversation as its participant sees it; null for anybody else, and when there is none. */
+export async function getConversation(
+  db: Database,
+  id: string,
+  userId: string,
+): Promise<ListedConversation | null> {
+  const { rows } = await getConversationQuery(db, id, userId);
+  const row = rows[0];
+  return row ? toListed(row.summary) : null;
+}
+
+export interface NewConversation {
+  id: string;
+  type: ConversationType;
+  title: string | null;
+  createdBy: string;
+  /** Everybody but the creator. */
+  participantIds: string[];
+}
+
+/** The key that makes a pair of users have one direct conversation. JSON keeps ids with any separator apart. */
+const directKey = (a: string, b: string): string => JSON.stringify([a, b].sort());
+
+/**
+ * Creates a conversation with its participants in one statement.
+ *
+ * @returns its id and whether it is new: a direct pair that already talks gets its conversation back
+ */
+export async function createConversation(
+  db: Database,
+  input: NewConversation,
+): Promise<{ id: string; isNew: boolean }> {
+  const other = input.participantIds[0];
+  const key = input.type === "direct" && other !== undefined ? directKey(input.createdBy, other) : null;
+  const members = JSON.stringify([
+    { user_id: input.createdBy, role: "admin" },
+    // Both sides of a direct conversation are equals.
+    ...input.participantIds.map((user_id) => ({
+      user_id,
+      role: input.type === "direct" ? "admin" : "member",
+    })),
+  ]);
+  const [, found] = await db.batch([
+    db.execute(sql`
+      with c as (
+        insert into conversations (id, type, title, created_by, direct_key)
+        values (${input.id}::uuid, ${input.type}, ${input.title}, ${input.createdBy}, ${key})
+        on conflict (direct_key) do nothing returning id)
+      insert into participants (conversation_id, user_id, role)
+      select c.id, m.user_id, m.role from c, jsonb_to_recordset(${members}::jsonb) as m(user_id text, role text)`),
+    db.execute<{ id: string }>(
+      key === null
+        ? sql`select id from conversations where id = ${input.id}::uuid`
+        : sql`select id from conversations where direct_key = ${key}`,
+    ),
+  ]);
+  const id = found.rows[0]?.id;
+  if (id === undefined) throw new Error("A conversation was neither created nor found.");
+  return { id, isNew: id === input.id };
+}
+
+/** How an attempt to change a conversation or its participants ended. */
+export type ChangeVerdict =
+  | "done"
+  | "unchanged"
+  | "not_participant"
+  | "forbidden"
+  | "no_target"
+  | "last_admin"
+  | "full"
+  | "direct";
+
+export interface ChangeOutcome {
+  verdict: ChangeVerdict;
+  /** The version the object must reach before the change may be answered; null when none ever loaded it. */
+  tellVersion: number | null;
+}
+
+interface ConversationChange {
+  id: string;
+  actorId: string;
+  /** Expression over `me` (the actor's role) giving a {@link ChangeVerdict}; outsiders never reach it. */
+  verdict: SQL;
+  /** A change of participants with RETURNING, to be run only where the verdict is `done`. */
+  change?: SQL;
+  /** Columns of the conversation itself to set along with its version. */
+  set?: SQL;
+}
+
+/**
+ * Runs one change of a conversation in a transaction of its own: locks the conversation, decides, changes,
+ * raises the version and writes the outbox row. The lock is a statement before the decision, because a
+ * statement only sees what was committed when it began.
+ */
+export async function changeConversation(
+  db: Database,
+  { id, actorId, verdict, change, set }: ConversationChange,
+): Promise<ChangeOutcome> {
+  const [, result] = await db.batch([
+    db.execute(sql`select 1 from conversations where id = ${id}::uuid for update`),
+    db.execute<{ verdict: ChangeVerdict; version: string; activated: boolean }>(sql`
+      with me as (
+        select p.role from participants p join conversations c on c.id = p.conversation_id
+        where p.conversation_id = ${id}::uuid and p.user_id = ${actorId} and c.deleted_at is null),
+      verdict as (
+        select case when not exists (select 1 from me) then 'not_participant' else ${verdict} end as v),
+      change as (${change ?? sql`select 1`}),
+      bump as (
+        update conversations set version = version + 1${set ? sql`, ${set}` : sql``}
+        where id = ${id}::uuid and exists (select 1 from verdict where v = 'done') returning version),
+      note as (
+        insert into outbox (conversation_id, version, processed)
+        select ${id}::uuid, bump.version, c.activated_at is null
+        from bump join conversations c on c.id = ${id}::uuid returning version)
+      select v.v as verdict, coalesce((select version from note), c.version)::text as version,
+             c.activated_at is not null as activated
+      from verdict v left join conversations c on c.id = ${id}::uuid`),
+  ]);
+  const row = result.rows[0];
+  if (!row) throw new Error("A change of a conversation returned no verdict.");
+  return { verdict: row.verdict, tellVersion: row.activated ? Number(row.version) : null };
+}
+
+const isAdmin = sql`(select role from me) = 'admin'`;
+
+/** Sets the title. Admins only. */
+export function renameConversation(
+  db: Database,
+  { id, actorId, title }: { id: string; actorId: string; title: string | null },
+) {
+  return changeConversation(db, {
+    id,
+    actorId,
+    verdict: sql`case
+      when not (${isAdmin}) then 'forbidden'
+      when (select title from conversations where id = ${id}::uuid) is not distinct from ${title}::text then 'unchanged'
+      else 'done' end`,
+    set: sql`title = ${title}::text`,
+  });
+}
+
+/** Marks the conversation deleted: nobody sees it from here on; its rows are erased in steps by the cron. Admins only. */
+export function deleteConversation(db: Database, { id, actorId }: { id: string; actorId: string }) {
+  return changeConversation(db, {
+    id,
+    actorId,
+    verdict: sql`case when ${isAdmin} then 'done' else 'forbidden' end`,
+    // The pair may start anew.
+    set: sql`deleted_at = now(), direct_key = null`,
+  });
+}
+
+/** What an object mirrors of its conversation. */
+export interface ConversationSnapshot {
+  id: string;
+  type: ConversationType;
+  title: string | null;
+  created_by: string;
+  created_at: string;
+  updated_at: string;
+  version: number;
+  last_message_id: number;
+  seq: number;
+  participants: SnapshotParticipant[];
+}
+
+export type SnapshotParticipant = Pick<
+  Participant,
+  "user_id" | "role" | "joined_at" | "last_read_id" | "user"
+>;
+
+/**
+ * What an object needs to know of its conversation, and the mark that an object now holds it. The mark comes
+ * first, so that a change committed after it is told to the object and one committed before it is in the reply.
+ *
+ * @returns null when there is no such conversation
+ */
+export async function loadSnapshot(db: Database, id: string): Promise<ConversationSnapshot | null> {
+  const [, found, members] = await db.batch([
+    db.execute(
+      sql`update conversations set activated_at = now() where id = ${id}::uuid and activated_at is null and deleted_at is null`,
+    ),
+    db
+      .select()
+      .from(conversations)
+      .where(and(eq(conversations.id, id), sql`${conversations.deletedAt} is null`)),
+    participantsQuery(db, id),
+  ]);
+  const row = found[0];
+  if (!row) return null;
+  return {
+    id: row.id,
+    type: row.type,
+    title: row.title,
+    created_by: row.createdBy,
+    created_at: isoTime(row.createdAt),
+    updated_at: isoTime(row.updatedAt),
+    version: row.version,
+    last_message_id: row.lastMessageId,
+    seq: row.seq,
+    participants: members.map(toSnapshotParticipant),
+  };
+}
+
+/** Participants with their profiles, in the order of joining. */
+export function participantsQuery(db: Database, id: string) {
+  return db
+    .select({
+      userId: participants.userId,
+      role: participants.role,
+      joinedAt: participants.joinedAt,
+      lastReadId: participants.lastReadId,
+      name: users.name,
+      avatarUrl: users.avatarUrl,
+    })
+    .from(participants)
+    .leftJoin(users, eq(users.id, participants.userId))
+    .where(eq(participants.conversationId, id))
+    .orderBy(participants.joinedAt, participants.userId);
+}
+
+export function toSnapshotParticipant(row: {
+  userId: string;
+  role: Role;
+  joinedAt: string;
+  lastReadId: number;
+  name: string | null;
+  avatarUrl: string | null;
+}): SnapshotParticipant {
+  const user: Profile = { id: row.userId, name: row.name, avatar_url: row.avatarUrl };
+  return {
+    user_id: row.userId,
+    role: row.role,
+    joined_at: isoTime(row.joinedAt),
+    last_read_id: row.lastReadId,
+    user,
+  };
+}
+
+/** Erases deleted conversations: messages in bounded steps, the conversation once it has none. */
+export async function purgeDeleted(db: Database): Promise<void> {
+  await db.batch([
+    db.execute(sql`
+      delete from messages where (conversation_id, id) in (
+        select m.conversation_id, m.id from messages m join conversations c on c.id = m.conversation_id
+        where c.deleted_at is not null limit 5000)`),
+    db.execute(sql`
+      delete from conversations c
+      where c.deleted_at < now() - interval '1 day' and not exists (select 1 from messages m where m.conversation_id = c.id)`),
+  ]);
+}
+
+function toListed(json: string): ListedConversation {
+  const { activated, ...row } = JSON.parse(json) as Conversation & { activated: boolean };
+  const time = (text: string): string => new Date(text).toISOString();
+  const timeOrNull = (text: string | null): string | null => (text === null ? null : time(text));
+  const last = row.last_message as Message | null;
+  return {
+    activated,
+    conversation: {
+      ...row,
+      created_at: time(row.created_at),
+      updated_at: time(row.updated_at),
+      last_message: last && {
+        ...last,
+        reactions: [],
+        created_at: time(last.created_at),
+        edited_at: timeOrNull(last.edited_at),
+        deleted_at: timeOrNull(last.deleted_at),
+      },
+    },
+  };
+}

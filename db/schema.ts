@@ -1,0 +1,128 @@
+import { sql } from "drizzle-orm";
+import {
+  bigint,
+  boolean,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  unique,
+  uuid,
+} from "drizzle-orm/pg-core";
+import type { ConversationType, MessageBody, Role } from "../protocol/entities.ts";
+
+const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "string" });
+const counter = (name: string) => bigint(name, { mode: "number" });
+
+/** Profiles, as last seen in a credential. A user may participate before ever being seen here. */
+export const users = pgTable("users", {
+  id: text().primaryKey(),
+  name: text(),
+  avatarUrl: text("avatar_url"),
+  updatedAt: time("updated_at").notNull().defaultNow(),
+});
+
+export const conversations = pgTable(
+  "conversations",
+  {
+    id: uuid().primaryKey(),
+    type: text().$type<ConversationType>().notNull(),
+    title: text(),
+    createdBy: text("created_by").notNull(),
+    createdAt: time("created_at").notNull().defaultNow(),
+    /** Time of the newest activity: lists are ordered by it. */
+    updatedAt: time("updated_at").notNull().defaultNow(),
+    /** The two user ids of a direct conversation, sorted, as one string: the pair exists once. */
+    directKey: text("direct_key").unique(),
+    /** Counts changes of title and participants; the object mirrors them in this order. */
+    version: counter("version").notNull().default(1),
+    /** Set when an object first loads the conversation: before that, no object holds anything of it. */
+    activatedAt: time("activated_at"),
+    /** Head of what was drained. */
+    lastMessageId: counter("last_message_id").notNull().default(0),
+    /** Newest drained `seq`. */
+    seq: counter("seq").notNull().default(0),
+    deletedAt: time("deleted_at"),
+  },
+  (table) => [
+    index("conversations_deleted_at").on(table.deletedAt).where(sql`${table.deletedAt} is not null`),
+    check("conversations_type", sql`${table.type} in ('direct', 'group')`),
+  ],
+);
+
+export const participants = pgTable(
+  "participants",
+  {
+    conversationId: uuid("conversation_id")
+      .notNull()
+      .references(() => conversations.id, { onDelete: "cascade" }),
+    userId: text("user_id").notNull(),
+    role: text().$type<Role>().notNull(),
+    joinedAt: time("joined_at").notNull().defaultNow(),
+    lastReadId: counter("last_read_id").notNull().default(0),
+  },
+  (table) => [
+    primaryKey({ columns: [table.conversationId, table.userId] }),
+    index("participants_user").on(table.userId, table.conversationId),
+    check("participants_role", sql`${table.role} in ('admin', 'member')`),
+  ],
+);
+
+export const messages = pgTable(
+  "messages",
+  {
+    conversationId: uuid("conversation_id")
+      .notNull()
+      .references(() => conversations.id, { onDelete: "cascade" }),
+    id: counter("id").notNull(),
+    seq: counter("seq").notNull(),
+    createdSeq: counter("created_seq").notNull(),
+    senderId: text("sender_id").notNull(),
+    tempId: text("temp_id"),
+    type: text().$type<"user" | "system">().notNull(),
+    /** null once deleted. */
+    body: jsonb().$type<MessageBody>(),
+    replyToId: counter("reply_to_id"),
+    createdAt: time("created_at").notNull(),
+    editedAt: time("edited_at"),
+    deletedAt: time("deleted_at"),
+  },
+  (table) => [
+    primaryKey({ columns: [table.conversationId, table.id] }),
+    unique("messages_temp_id").on(table.conversationId, table.senderId, table.tempId),
+    index("messages_created_at").on(table.conversationId, table.createdAt),
+  ],
+);
+
+/** Changes that objects must be told of: written with the change, marked when the object confirmed. */
+export const outbox = pgTable(
+  "outbox",
+  {
+    id: bigint({ mode: "number" }).primaryKey().generatedAlwaysAsIdentity(),
+    conversationId: uuid("conversation_id").notNull(),
+    /** `conversations.version` after the change. */
+    version: counter("version").notNull(),
+    processed: boolean().notNull().default(false),
+    attempts: integer().notNull().default(0),
+    createdAt: time("created_at").notNull().defaultNow(),
+  },
+  (table) => [index("outbox_processed").on(table.processed, table.createdAt)],
+);
+
+/** Messages that Postgres refused for what they contain: set aside by the drain, for a person to look at. */
+export const poisonMessages = pgTable(
+  "poison_messages",
+  {
+    conversationId: uuid("conversation_id").notNull(),
+    messageId: counter("message_id").notNull(),
+    seq: counter("seq").notNull(),
+    sqlState: text("sql_state").notNull(),
+    error: text().notNull(),
+    createdAt: time("created_at").notNull().defaultNow(),
+  },
+  (table) => [primaryKey({ columns: [table.conversationId, table.messageId, table.seq] })],
+);

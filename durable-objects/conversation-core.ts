@@ -1,0 +1,691 @@
+import type { ConversationSnapshot } from "../db/conversations.ts";
+import type { StoredMessage } from "../db/messages.ts";
+import { CLOSE } from "../protocol/close-codes.ts";
+import type { Conversation, Message, Participant } from "../protocol/entities.ts";
+import {
+  conversationNotFound,
+  ok,
+  type Refusal,
+  type Result,
+  refuse,
+  toErrorBody,
+} from "../protocol/errors.ts";
+import type { DurableEvent } from "../protocol/frames.ts";
+import { LIMITS } from "../protocol/limits.ts";
+import { PROTOCOL_VERSION } from "../protocol/version.ts";
+import { applyCommand, type CommandOutcome, type MessageCommand, type Position } from "./commands.ts";
+import { Drain, type DrainTarget } from "./drain.ts";
+import { Log, type Sql } from "./log.ts";
+import { diffSnapshot, Mirror, type MirroredParticipant, type MirrorState } from "./mirror.ts";
+import { type RateLimit, RateLimiter } from "./rate-limit.ts";
+import { encodeFrame, type SessionAttachment, type SessionSocket, Sessions } from "./sessions.ts";
+
+/** Everything outside the conversation that it needs: the platform in production, a simulation in tests. */
+export interface ConversationHost {
+  sql: Sql;
+  /** Runs `work` as one transaction: rolled back if it throws. */
+  transaction<T>(work: () => T): T;
+  /** Resolves once everything written so far is durable. */
+  sync(): Promise<void>;
+  /** Forgets everything stored. */
+  erase(): Promise<void>;
+  /** Calls {@link ConversationCore.wake} at or after this time, even if this instance is gone by then. */
+  setAlarm(timeMs: number): void;
+  now(): number;
+  random(): number;
+  newId(): string;
+  postgres: ConversationPostgres;
+  rateLimit: RateLimit;
+  /** One structured log line. */
+  note(event: string, fields: Record<string, unknown>): void;
+}
+
+/** What a conversation asks of Postgres. */
+export interface ConversationPostgres extends DrainTarget {
+  loadSnapshot(): Promise<ConversationSnapshot | null>;
+  readNewest(limit: number): Promise<StoredMessage[]>;
+  readByIds(ids: number[]): Promise<StoredMessage[]>;
+  readByTempIds(keys: Array<{ sender_id: string; temp_id: string }>): Promise<StoredMessage[]>;
+}
+
+/** Who connects or calls, as the Worker authenticated them. */
+export interface Caller {
+  userId: string;
+  name: string | null;
+  avatarUrl: string | null;
+}
+
+/** A page of the log, and what of the range the log does not hold. */
+export interface LogPage {
+  /** Ids ascending. */
+  messages: Message[];
+  /** The part of the range that only Postgres holds; null when the page is whole. */
+  missing: { beforeId: number; afterId?: number; limit: number } | null;
+  /** Changes of messages in the missing part that Postgres may not have yet. */
+  newer: Message[];
+  head: number;
+}
+
+/** State for operators and tests. */
+export interface Inspection {
+  epoch: string;
+  head: number;
+  seq: number;
+  floor: number;
+  version: number;
+  drained: { seq: number; message_id: number };
+  drain_failures: number;
+  poison: Array<{ message_id: number; seq: number; error: string; at: number }>;
+  sockets: number;
+}
+
+/** Messages kept when storage starts from Postgres. */
+const RECALL_NEWEST = 1_000;
+/** Commands that share one transaction at most: bounds the time others wait. */
+const COMMIT_COMMANDS = 512;
+/** How long after a commit a drain is certain to be tried even if this instance dies. */
+const DRAIN_SAFETY_MS = 30_000;
+/** Expired sockets that hear nothing anyway are closed in rounds this far apart. */
+const EXPIRY_ROUND_MS = 60_000;
+/** Silence after which a socket may give way to a new one of its user. */
+const GHOST_MS = 60_000;
+
+interface Job {
+  userId: string;
+  command: MessageCommand;
+  settle: (outcome: CommandOutcome) => void;
+}
+
+/**
+ * One conversation: its order, its log, its sockets. Everything it says to a socket is said after the write
+ * that made it true, and leaves only once that write is durable.
+ */
+export class ConversationCore<Socket extends SessionSocket> {
+  readonly #host: ConversationHost;
+  readonly #mirror: Mirror;
+  readonly #sessions = new Sessions<Socket>();
+  readonly #limiter: RateLimiter;
+  readonly #log: Log;
+  readonly #drain: Drain;
+  #position: Position = { head: 0, seq: 0 };
+  #loading: Promise<Result<void>> | null = null;
+  #queue: Job[] = [];
+  #isCommitting = false;
+  #alarmAt = Number.POSITIVE_INFINITY;
+
+  /** @param id of the conversation, known by the object's name */
+  constructor(host: ConversationHost, id: string) {
+    this.#host = host;
+    this.#mirror = new Mirror(host.sql);
+    this.#limiter = new RateLimiter(host.rateLimit);
+    this.#log = new Log(host.sql, id);
+    this.#drain = new Drain({
+      log: this.#log,
+      target: host.postgres,
+      now: host.now,
+      random: host.random,
+      wakeAt: (timeMs) => this.#wakeAt(timeMs),
+      save: (cursor) => {
+        if (!this.#mirror.state) return false;
+        this.#log.writeCursor(cursor);
+        return true;
+      },
+      note: host.note,
+    });
+    // Nothing is written for an id that names no conversation: the tables come with its first load.
+    if (this.#mirror.read()) this.#findPosition();
+  }
+
+  /** Takes back a socket that outlived the instance that accepted it. */
+  restore(socket: Socket, attachment: SessionAttachment): void {
+    this.#sessions.add(socket, attachment);
+  }
+
+  /**
+   * Greets a new socket: `ready`, what it missed or the latest page, `synced`. Refusals close it with their
+   * code.
+   *
+   * @param accept makes the socket live and keeps the attachment with it; called only when it is admitted
+   */
+  async connect(
+    socket: Socket,
+    caller: Caller,
+    options: {
+      expiresAt: number | null;
+      since?: number | undefined;
+      epoch?: string | undefined;
+      isAlive: (socket: Socket, sinceMs: number) => boolean;
+    },
+    accept: (attachment: SessionAttachment) => void,
+  ): Promise<Result<void>> {
+    const loaded = await this.#load();
+    if (!loaded.ok) return loaded;
+    const state = this.#mirror.state;
+    const member = this.#mirror.member(caller.userId);
+    if (!state || !member) return conversationNotFound();
+    if (!this.#hasRoom(caller.userId, options.isAlive)) {
+      return refuse("RATE_LIMITED", `More than ${LIMITS.socketsPerUser} connections of one user.`);
+    }
+    this.#refreshProfile(member, caller);
+
+    const attachment = { userId: caller.userId, expiresAt: options.expiresAt, connectedAt: this.#host.now() };
+    accept(attachment);
+    const session = this.#sessions.add(socket, attachment);
+    if (options.expiresAt !== null) {
+      this.#wakeAt(Math.ceil(options.expiresAt / EXPIRY_ROUND_MS) * EXPIRY_ROUND_MS);
+    }
+    // From here to `synced` nothing is awaited: no change can fall between what is told and what follows.
+    const missed = this.#changesSince(state, options.since, options.epoch);
+    const page = missed ? null : this.#latestPage(state);
+    this.#sessions.send(session, {
+      type: "ready",
+      protocol: PROTOCOL_VERSION,
+      user_id: caller.userId,
+      epoch: state.epoch,
+      seq: this.#position.seq,
+      last_message_id: this.#position.head,
+      conversation: this.#conversationFor(state, member.user_id),
+      participants: this.participants(),
+      resume: missed ? "complete" : "reset",
+      expires_at: options.expiresAt === null ? null : new Date(options.expiresAt).toISOString(),
+      ...(page ? { messages: page.messages, has_more: page.hasMore } : {}),
+    });
+    if (missed) for (const chunk of chunks(missed, 100)) this.#sessions.send(session, ...chunk);
+    this.#sessions.send(session, { type: "synced", seq: this.#position.seq });
+    return ok(undefined);
+  }
+
+  /** Carries out a command from a socket; the answer is the event, or an `error` that echoes `ref` and `temp_id`. */
+  receive(socket: Socket, command: MessageCommand & { ref?: string | undefined }): void {
+    const session = this.#sessions.get(socket);
+    if (!session) return;
+    const echo = {
+      ...(command.ref === undefined ? {} : { ref: command.ref }),
+      ...("temp_id" in command ? { temp_id: command.temp_id } : {}),
+    };
+    this.#submit(session.userId, command, (outcome) => {
+      if (outcome.kind === "refused") this.sendError(socket, outcome.refusal, echo);
+      if (outcome.kind === "repeated") this.#sessions.send(session, outcome.event);
+    });
+  }
+
+  /** Tells one socket of a refusal. */
+  sendError(socket: Socket, refusal: Refusal, echo: { ref?: string; temp_id?: string } = {}): void {
+    const session = this.#sessions.get(socket);
+    if (session) {
+      this.#sessions.send(session, {
+        type: "error",
+        ...echo,
+        error: toErrorBody(refusal, this.#host.newId()),
+      });
+    }
+  }
+
+  /** Whether the socket may still speak; one whose credential ended is closed here. */
+  admits(socket: Socket): boolean {
+    const session = this.#sessions.get(socket);
+    if (!session) return false;
+    if (session.expiresAt === null || session.expiresAt > this.#host.now()) return true;
+    this.#sessions.close(session, CLOSE.unauthorized, "expired");
+    return false;
+  }
+
+  /** A socket closed, for whatever reason. */
+  disconnect(socket: Socket): void {
+    this.#sessions.remove(socket);
+  }
+
+  /** Carries out a command from REST and waits until it is durable. */
+  async execute(
+    userId: string,
+    command: MessageCommand,
+  ): Promise<Result<{ message: Message; isNew: boolean }>> {
+    const loaded = await this.#load();
+    if (!loaded.ok) return loaded;
+    const outcome = await new Promise<CommandOutcome>((settle) => this.#submit(userId, command, settle));
+    if (outcome.kind === "refused") return { ok: false, error: outcome.refusal };
+    return ok({ message: outcome.event.message, isNew: outcome.kind === "changed" });
+  }
+
+  /** A page for a participant: `beforeId` or the latest, or with `afterId` what comes after it. */
+  async page(
+    userId: string,
+    range: { beforeId?: number | undefined; afterId?: number | undefined; limit: number },
+  ): Promise<Result<LogPage>> {
+    const entered = await this.#enter(userId);
+    if (!entered.ok) return entered;
+    const { floor } = entered.value;
+    const { head } = this.#position;
+    const newer = this.#log.undrainedBelow(floor, this.#log.readCursor());
+    if (range.afterId !== undefined) {
+      const messages = this.#log.pageAfter(Math.max(range.afterId, floor - 1), range.limit);
+      const missing =
+        range.afterId < floor - 1 ? { afterId: range.afterId, beforeId: floor, limit: range.limit } : null;
+      return ok({ messages, missing, newer, head });
+    }
+    const before = Math.min(range.beforeId ?? Number.MAX_SAFE_INTEGER, head + 1);
+    const messages = this.#log.pageBefore(before, floor, range.limit);
+    const short = range.limit - messages.length;
+    const missing = short > 0 && floor > 1 ? { beforeId: Math.min(before, floor), limit: short } : null;
+    return ok({ messages, missing, newer, head });
+  }
+
+  /** The conversation as the user sees it now. */
+  async summary(userId: string): Promise<Result<Conversation>> {
+    const entered = await this.#enter(userId);
+    return entered.ok ? ok(this.#conversationFor(entered.value, userId)) : entered;
+  }
+
+  /** Users with an open socket here; nobody for an outsider. */
+  async online(userId: string): Promise<Result<string[]>> {
+    const entered = await this.#enter(userId);
+    return entered.ok ? ok([...this.#sessions.onlineUsers()]) : entered;
+  }
+
+  /**
+   * Brings the mirror to at least this version of Postgres: whoever was removed is cut off when it returns.
+   * Told twice or late, it does nothing.
+   */
+  async versionChanged(version: number): Promise<Result<void>> {
+    const loaded = await this.#load();
+    // Loading read Postgres after the change was committed: a missing conversation is a told one.
+    if (!loaded.ok) return loaded.error.code === "CONVERSATION_NOT_FOUND" ? ok(undefined) : loaded;
+    if (this.#mirror.state && this.#mirror.state.version >= version) return ok(undefined);
+    const snapshot = await this.#attempt(() => this.#host.postgres.loadSnapshot());
+    if (!snapshot.ok) return snapshot;
+    if (snapshot.value === null) await this.#end();
+    else this.#adopt(snapshot.value);
+    return ok(undefined);
+  }
+
+  /** The alarm: drains, closes expired sockets, and asks for the next alarm if one is needed. Never throws. */
+  async wake(): Promise<void> {
+    this.#alarmAt = Number.POSITIVE_INFINITY;
+    if (!this.#mirror.state) return;
+    this.#sessions.closeExpired(this.#host.now());
+    await this.#drain.run();
+    if (this.#drain.retryAt !== null) this.#wakeAt(this.#drain.retryAt);
+    const expiry = this.#sessions.earliestExpiry();
+    if (expiry !== null) this.#wakeAt(Math.ceil(expiry / EXPIRY_ROUND_MS) * EXPIRY_ROUND_MS);
+  }
+
+  async inspect(): Promise<Result<Inspection>> {
+    const loaded = await this.#load();
+    const state = this.#mirror.state;
+    if (!loaded.ok || !state) return loaded.ok ? conversationNotFound() : loaded;
+    const cursor = this.#log.readCursor();
+    return ok({
+      epoch: state.epoch,
+      ...this.#position,
+      floor: state.floor,
+      version: state.version,
+      drained: { seq: cursor.seq, message_id: cursor.messageId },
+      drain_failures: this.#drain.failures,
+      poison: this.#log.poison(),
+      sockets: this.#sessions.size,
+    });
+  }
+
+  /** Everybody taking part, as the wire shows them. */
+  participants(): Participant[] {
+    const online = this.#sessions.onlineUsers();
+    return this.#mirror.members().map((member) => toParticipant(member, online.has(member.user_id)));
+  }
+
+  // Commit
+
+  #submit(userId: string, command: MessageCommand, settle: (outcome: CommandOutcome) => void): void {
+    const waitMs = this.#limiter.take(userId, this.#host.now());
+    if (waitMs > 0) {
+      const { error } = refuse("RATE_LIMITED", "Too many messages. Slow down.", { retry_after_ms: waitMs });
+      settle({ kind: "refused", refusal: error });
+      return;
+    }
+    this.#queue.push({ userId, command, settle });
+    if (!this.#isCommitting) void this.#commitQueue();
+  }
+
+  /** Group commit: what arrives while a commit becomes durable shares the next one. */
+  async #commitQueue(): Promise<void> {
+    this.#isCommitting = true;
+    try {
+      while (this.#queue.length > 0) {
+        const jobs = this.#queue.splice(0, COMMIT_COMMANDS);
+        const known = await this.#recall(jobs);
+        if (known.ok) this.#commit(jobs);
+        else for (const { settle } of jobs) settle({ kind: "refused", refusal: known.error });
+        await this.#host.sync();
+      }
+    } catch (error) {
+      // Storage failed under us: the platform resets the object, and every sender repeats what got no answer.
+      this.#host.note("sync_failed", { error: String(error) });
+    } finally {
+      this.#isCommitting = false;
+    }
+  }
+
+  #commit(jobs: Job[]): void {
+    const now = this.#host.now();
+    const position = { ...this.#position };
+    let outcomes: CommandOutcome[];
+    try {
+      outcomes = this.#host.transaction(() =>
+        jobs.map(({ userId, command }) => {
+          const outcome = applyCommand(this.#log, this.#mirror, position, userId, command, now);
+          if (outcome.kind === "changed") {
+            position.seq = outcome.event.seq;
+            position.head = Math.max(position.head, outcome.event.message.id);
+          }
+          return outcome;
+        }),
+      );
+    } catch (error) {
+      this.#host.note("commit_failed", { commands: jobs.length, error: String(error) });
+      const { error: refusal } = refuse("MESSAGE_SEND_FAILED", "The message could not be stored. Try again.");
+      for (const { settle } of jobs) settle({ kind: "refused", refusal });
+      return;
+    }
+    this.#position = position;
+    const events = outcomes.flatMap((outcome) => (outcome.kind === "changed" ? [outcome.event] : []));
+    if (events.length > 0) {
+      this.#wakeAt(now + DRAIN_SAFETY_MS);
+      this.#sessions.broadcast(encodeFrame(events), now);
+    }
+    jobs.forEach(({ settle }, index) => {
+      const outcome = outcomes[index];
+      if (outcome) settle(outcome);
+    });
+    if (events.length > 0) void this.#drain.run();
+  }
+
+  /** Fetches what the commands refer to and the log never held: only after storage was lost and begun anew. */
+  async #recall(jobs: Job[]): Promise<Result<void>> {
+    const floor = this.#mirror.state?.floor ?? 1;
+    if (floor <= 1) return ok(undefined);
+    const ids = new Set<number>();
+    const keys: Array<{ sender_id: string; temp_id: string }> = [];
+    for (const { userId, command } of jobs) {
+      if (command.type === "message.send") {
+        if (!this.#log.byTempId(userId, command.temp_id))
+          keys.push({ sender_id: userId, temp_id: command.temp_id });
+      } else if (command.id < floor && !this.#log.get(command.id)) ids.add(command.id);
+    }
+    const found = await this.#attempt(async () => [
+      ...(ids.size > 0 ? await this.#host.postgres.readByIds([...ids]) : []),
+      ...(keys.length > 0 ? await this.#host.postgres.readByTempIds(keys) : []),
+    ]);
+    if (!found.ok) return found;
+    for (const stored of found.value) this.#log.recall(stored);
+    return ok(undefined);
+  }
+
+  // State
+
+  /** Loads the conversation unless it is loaded; one load at a time. */
+  #load(): Promise<Result<void>> {
+    if (this.#mirror.state) return Promise.resolve(ok(undefined));
+    this.#loading ??= this.#loadFromPostgres().finally(() => {
+      this.#loading = null;
+    });
+    return this.#loading;
+  }
+
+  async #loadFromPostgres(): Promise<Result<void>> {
+    const loaded = await this.#attempt(async () => {
+      const snapshot = await this.#host.postgres.loadSnapshot();
+      const newest =
+        snapshot && snapshot.last_message_id > 0 ? await this.#host.postgres.readNewest(RECALL_NEWEST) : [];
+      return { snapshot, newest };
+    });
+    if (!loaded.ok) return loaded;
+    const { snapshot, newest } = loaded.value;
+    if (!snapshot) return conversationNotFound();
+    // Postgres may have more than the snapshot's head only if another life of this object just drained it.
+    const head = Math.max(snapshot.last_message_id, newest.at(-1)?.message.id ?? 0);
+    const seq = Math.max(snapshot.seq, ...newest.map(({ message }) => message.seq));
+    this.#host.transaction(() => {
+      Log.createTables(this.#host.sql);
+      Mirror.createTables(this.#host.sql);
+      for (const stored of newest) this.#log.recall(stored);
+      for (const participant of snapshot.participants) {
+        this.#mirror.writeParticipant({ ...participant, seq: 0, joinedSeq: 0, removed: false });
+      }
+      const { participants: _, last_message_id: __, ...rest } = snapshot;
+      this.#mirror.writeState({
+        ...rest,
+        epoch: this.#host.newId(),
+        seq: 0,
+        baseHead: head,
+        baseSeq: seq,
+        floor: newest[0]?.message.id ?? head + 1,
+      });
+      this.#log.writeCursor({ seq, messageId: head });
+    });
+    this.#findPosition();
+    return ok(undefined);
+  }
+
+  /** Takes over a newer snapshot, and tells everybody what it changed. */
+  #adopt(snapshot: ConversationSnapshot): void {
+    const state = this.#mirror.state;
+    if (!state || snapshot.version <= state.version) return;
+    const position = { ...this.#position };
+    const events: DurableEvent[] = [];
+    const removed: string[] = [];
+    this.#host.transaction(() => {
+      let next: MirrorState = { ...state, version: snapshot.version };
+      for (const change of diffSnapshot(this.#mirror, snapshot)) {
+        position.seq += 1;
+        const { seq } = position;
+        switch (change.type) {
+          case "title":
+            next = { ...next, title: change.title, seq };
+            break;
+          case "removed": {
+            const known = this.#mirror.member(change.userId);
+            if (known) this.#mirror.writeParticipant({ ...known, removed: true, seq });
+            removed.push(change.userId);
+            break;
+          }
+          case "added":
+            this.#mirror.writeParticipant({ ...change.participant, seq, joinedSeq: seq, removed: false });
+            break;
+          case "updated": {
+            const known = this.#mirror.member(change.participant.user_id);
+            if (known) this.#mirror.writeParticipant({ ...known, role: change.participant.role, seq });
+          }
+        }
+        events.push(this.#mirrorEvent(change, seq));
+      }
+      this.#mirror.writeState(next);
+    });
+    this.#position = position;
+    for (const userId of removed) {
+      for (const session of this.#sessions.ofUser(userId))
+        this.#sessions.close(session, CLOSE.removed, "removed");
+    }
+    if (events.length > 0) this.#sessions.broadcast(encodeFrame(events), this.#host.now());
+  }
+
+  /** The conversation was deleted: everybody is told, and nothing of it stays here. */
+  async #end(): Promise<void> {
+    this.#sessions.broadcast(
+      encodeFrame([{ type: "conversation.deleted", seq: this.#position.seq + 1 }]),
+      this.#host.now(),
+    );
+    this.#sessions.closeAll(CLOSE.conversationNotFound, "deleted");
+    this.#mirror.state = null;
+    this.#mirror.participants.clear();
+    this.#position = { head: 0, seq: 0 };
+    await this.#host.erase();
+  }
+
+  #refreshProfile(member: MirroredParticipant, caller: Caller): void {
+    const name = caller.name ?? member.user.name;
+    const avatarUrl = caller.avatarUrl ?? member.user.avatar_url;
+    if (name === member.user.name && avatarUrl === member.user.avatar_url) return;
+    const seq = this.#position.seq + 1;
+    const updated = { ...member, user: { ...member.user, name, avatar_url: avatarUrl }, seq };
+    this.#host.transaction(() => this.#mirror.writeParticipant(updated));
+    this.#position.seq = seq;
+    const event = this.#mirrorEvent({ type: "updated", participant: updated }, seq);
+    this.#sessions.broadcast(encodeFrame([event]), this.#host.now());
+  }
+
+  #findPosition(): void {
+    const { baseHead = 0, baseSeq = 0 } = this.#mirror.state ?? {};
+    this.#position = {
+      head: Math.max(baseHead, this.#log.head()),
+      seq: Math.max(baseSeq, this.#log.newestSeq(), this.#mirror.newestSeq()),
+    };
+  }
+
+  async #enter(userId: string): Promise<Result<MirrorState>> {
+    const loaded = await this.#load();
+    if (!loaded.ok) return loaded;
+    const { state } = this.#mirror;
+    return state && this.#mirror.member(userId) ? ok(state) : conversationNotFound();
+  }
+
+  async #attempt<T>(work: () => Promise<T>): Promise<Result<T>> {
+    try {
+      return ok(await work());
+    } catch (error) {
+      this.#host.note("postgres_unavailable", { error: String(error).slice(0, 300) });
+      return refuse("SERVICE_UNAVAILABLE", "The database cannot be reached. Try again.", {
+        retry_after_ms: 2_000,
+      });
+    }
+  }
+
+  // What sockets are told
+
+  /** Changes a socket at `since` missed, by seq; null when they cannot be told completely. */
+  #changesSince(
+    state: MirrorState,
+    since: number | undefined,
+    epoch: string | undefined,
+  ): DurableEvent[] | null {
+    const newest = this.#position.seq;
+    if (since === undefined || epoch !== state.epoch || since > newest || since < state.baseSeq) return null;
+    if (newest - since > LIMITS.resumeChanges) return null;
+    const events: DurableEvent[] = this.#log.changedSince(since, newest).map(({ message, createdSeq }) => {
+      const type =
+        createdSeq > since
+          ? "message.created"
+          : message.deleted_at === null
+            ? "message.updated"
+            : "message.deleted";
+      return { type, seq: message.seq, message };
+    });
+    if (state.seq > since) events.push(this.#mirrorEvent({ type: "title", title: state.title }, state.seq));
+    for (const participant of this.#mirror.participants.values()) {
+      if (participant.seq <= since) continue;
+      if (participant.removed) {
+        events.push(this.#mirrorEvent({ type: "removed", userId: participant.user_id }, participant.seq));
+      } else {
+        const type = participant.joinedSeq > since ? "added" : "updated";
+        events.push(this.#mirrorEvent({ type, participant }, participant.seq));
+      }
+    }
+    return events.sort((a, b) => a.seq - b.seq);
+  }
+
+  #mirrorEvent(
+    change:
+      | { type: "title"; title: string | null }
+      | { type: "removed"; userId: string }
+      | {
+          type: "added" | "updated";
+          participant: MirroredParticipant | ConversationSnapshot["participants"][number];
+        },
+    seq: number,
+  ): DurableEvent {
+    switch (change.type) {
+      case "title":
+        return {
+          type: "conversation.updated",
+          seq,
+          conversation: {
+            id: this.#mirror.state?.id ?? "",
+            title: change.title,
+            updated_at: this.#updatedAt(),
+            participant_count: this.#mirror.members().length,
+          },
+        };
+      case "removed":
+        return { type: "conversation.participant_removed", seq, user_id: change.userId };
+      case "added":
+      case "updated": {
+        const isOnline = this.#sessions.ofUser(change.participant.user_id).length > 0;
+        const participant = toParticipant(change.participant, isOnline);
+        return change.type === "added"
+          ? { type: "conversation.participant_added", seq, participant }
+          : { type: "conversation.participant_updated", seq, participant };
+      }
+    }
+  }
+
+  #latestPage(state: MirrorState): { messages: Message[]; hasMore: boolean } {
+    const { head } = this.#position;
+    const messages = this.#log.pageBefore(head + 1, state.floor, LIMITS.pageSizeDefault);
+    return { messages, hasMore: (messages[0]?.id ?? head + 1) > 1 };
+  }
+
+  #conversationFor(state: MirrorState, userId: string): Conversation {
+    const member = this.#mirror.member(userId);
+    const lastReadId = this.#log.newestSentBy(userId, member?.last_read_id ?? 0);
+    return {
+      id: state.id,
+      type: state.type,
+      title: state.title,
+      created_by: state.created_by,
+      created_at: state.created_at,
+      updated_at: this.#updatedAt(),
+      last_message_id: this.#position.head,
+      last_message: this.#log.get(this.#position.head),
+      participant_count: this.#mirror.members().length,
+      me: {
+        role: member?.role ?? "member",
+        last_read_id: lastReadId,
+        unread_count: this.#log.countUnread(userId, lastReadId),
+        muted_until: null,
+      },
+    };
+  }
+
+  #updatedAt(): string {
+    const known = this.#mirror.state?.updated_at ?? "";
+    const last = this.#log.get(this.#position.head)?.created_at ?? "";
+    return [known, last].sort()[1] ?? known;
+  }
+
+  #hasRoom(userId: string, isAlive: (socket: Socket, sinceMs: number) => boolean): boolean {
+    const open = this.#sessions.ofUser(userId);
+    if (open.length < LIMITS.socketsPerUser) return true;
+    // A browser that vanished leaves its socket open here: it may not lock its user out.
+    const since = this.#host.now() - GHOST_MS;
+    const ghosts = open.filter(({ socket, connectedAt }) => connectedAt < since && !isAlive(socket, since));
+    for (const ghost of ghosts) this.#sessions.close(ghost, CLOSE.tryAgain, "silent");
+    return open.length - ghosts.length < LIMITS.socketsPerUser;
+  }
+
+  #wakeAt(timeMs: number): void {
+    if (timeMs >= this.#alarmAt) return;
+    this.#alarmAt = timeMs;
+    this.#host.setAlarm(timeMs);
+  }
+}
+
+function toParticipant(
+  { user_id, role, joined_at, last_read_id, user }: ConversationSnapshot["participants"][number],
+  online: boolean,
+): Participant {
+  return { user_id, role, joined_at, last_read_id, online, last_seen_at: null, user };
+}
+
+function chunks<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  );
+}

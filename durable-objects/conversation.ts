@@ -1,0 +1,235 @@
+import { DurableObject } from "cloudflare:workers";
+import { describeError, openDatabase, sqlState } from "../db/client.ts";
+import { loadSnapshot } from "../db/conversations.ts";
+import { readByIds, readByTempIds, readNewest, writeDrainBatch, writePoison } from "../db/messages.ts";
+import { findUncleanJson } from "../protocol/clean-json.ts";
+import { CLOSE } from "../protocol/close-codes.ts";
+import type { ErrorCode, Refusal } from "../protocol/errors.ts";
+import { refuse } from "../protocol/errors.ts";
+import { command } from "../protocol/frames.ts";
+import { LIMITS } from "../protocol/limits.ts";
+import { toDetails } from "../protocol/validation.ts";
+import { HEARTBEAT, SUBPROTOCOL } from "../protocol/version.ts";
+import type { MessageCommand } from "./commands.ts";
+import { ConversationCore, type ConversationPostgres } from "./conversation-core.ts";
+import type { DrainAnswer } from "./drain.ts";
+import { CONNECT_HEADER, type ConnectRequest } from "./rpc.ts";
+import { closeQuietly, type SessionAttachment } from "./sessions.ts";
+
+/** Settings an object reads. The Worker has checked them before any request reaches one. */
+export interface ConversationEnv {
+  DATABASE_URL?: string;
+  NEON_FETCH_ENDPOINT?: string;
+  COMMANDS_PER_SECOND?: string;
+  COMMAND_BURST?: string;
+}
+
+/** How a refused connection is closed. */
+const CLOSE_OF: Partial<Record<ErrorCode, number>> = {
+  CONVERSATION_NOT_FOUND: CLOSE.conversationNotFound,
+  RATE_LIMITED: CLOSE.tooManyConnections,
+};
+
+/** The Durable Object of one conversation: a shell that connects {@link ConversationCore} to the platform. */
+export class Conversation extends DurableObject<ConversationEnv> {
+  readonly #core: ConversationCore<WebSocket>;
+
+  constructor(ctx: DurableObjectState, env: ConversationEnv) {
+    super(ctx, env);
+    const id = ctx.id.name ?? "";
+    this.#core = new ConversationCore<WebSocket>(
+      {
+        sql: ctx.storage.sql,
+        transaction: (work) => ctx.storage.transactionSync(work),
+        sync: () => ctx.storage.sync(),
+        erase: async () => {
+          await ctx.storage.deleteAlarm();
+          await ctx.storage.deleteAll();
+        },
+        setAlarm: (timeMs) => void ctx.storage.setAlarm(timeMs),
+        now: Date.now,
+        random: Math.random,
+        newId: () => crypto.randomUUID(),
+        postgres: postgresOf(env, id),
+        rateLimit: {
+          perSecond: Number(env.COMMANDS_PER_SECOND ?? LIMITS.commandsPerSecond),
+          burst: Number(env.COMMAND_BURST ?? LIMITS.commandBurst),
+        },
+        note: (event, fields) => console.log(JSON.stringify({ event, conversation_id: id, ...fields })),
+      },
+      id,
+    );
+    for (const socket of ctx.getWebSockets()) {
+      if (socket.readyState === WebSocket.OPEN) this.#core.restore(socket, socket.deserializeAttachment());
+    }
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(HEARTBEAT.ping, HEARTBEAT.pong));
+  }
+
+  /** Upgrades only; everything else is RPC. */
+  override async fetch(request: Request): Promise<Response> {
+    const header = request.headers.get(CONNECT_HEADER);
+    if (header === null) return new Response(null, { status: 404 });
+    const { caller, ...options }: ConnectRequest = JSON.parse(decodeURIComponent(header));
+    const { 0: client, 1: server } = new WebSocketPair();
+    const isAlive = (socket: WebSocket, sinceMs: number): boolean =>
+      (this.ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0) >= sinceMs;
+    const admitted = await this.#core.connect(
+      server,
+      caller,
+      { ...options, isAlive },
+      (attachment: SessionAttachment) => {
+        this.ctx.acceptWebSocket(server);
+        server.serializeAttachment(attachment);
+      },
+    );
+    if (!admitted.ok) {
+      server.accept();
+      closeQuietly(server, CLOSE_OF[admitted.error.code] ?? CLOSE.tryAgain, admitted.error.message);
+    }
+    return new Response(null, {
+      status: 101,
+      webSocket: client,
+      headers: { "Sec-WebSocket-Protocol": SUBPROTOCOL },
+    });
+  }
+
+  override webSocketMessage(socket: WebSocket, frame: string | ArrayBuffer): void {
+    // An exception here would leave the socket open and unanswered.
+    try {
+      this.#receive(socket, frame);
+    } catch (error) {
+      console.error(JSON.stringify({ event: "frame_failed", error: describeError(error) }));
+      this.#core.sendError(socket, refuse("INTERNAL_ERROR", "Something went wrong here.").error);
+    }
+  }
+
+  override webSocketClose(socket: WebSocket, code: number, reason: string): void {
+    this.#core.disconnect(socket);
+    // The runtime does not answer a close by itself.
+    closeQuietly(socket, code, reason);
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    this.#core.disconnect(socket);
+    closeQuietly(socket, CLOSE.done, "");
+  }
+
+  override alarm(): Promise<void> {
+    return this.#core.wake();
+  }
+
+  execute(userId: string, input: MessageCommand) {
+    return this.#core.execute(userId, input);
+  }
+
+  page(userId: string, range: Parameters<ConversationCore<WebSocket>["page"]>[1]) {
+    return this.#core.page(userId, range);
+  }
+
+  summary(userId: string) {
+    return this.#core.summary(userId);
+  }
+
+  online(userId: string) {
+    return this.#core.online(userId);
+  }
+
+  versionChanged(version: number) {
+    return this.#core.versionChanged(version);
+  }
+
+  inspect() {
+    return this.#core.inspect();
+  }
+
+  #receive(socket: WebSocket, frame: string | ArrayBuffer): void {
+    if (!this.#core.admits(socket)) return;
+    const parsed = parseFrame(frame);
+    if (!parsed.ok) {
+      this.#core.disconnect(socket);
+      closeQuietly(socket, parsed.close, parsed.reason);
+      return;
+    }
+    for (const item of parsed.items) {
+      const checked = checkCommand(item);
+      if (checked.ok) this.#core.receive(socket, checked.command);
+      else this.#core.sendError(socket, checked.refusal, checked.echo);
+    }
+  }
+}
+
+type ParsedFrame = { ok: true; items: unknown[] } | { ok: false; close: number; reason: string };
+
+function parseFrame(frame: string | ArrayBuffer): ParsedFrame {
+  if (typeof frame !== "string") {
+    return { ok: false, close: CLOSE.protocolViolation, reason: "frames are text" };
+  }
+  // A UTF-16 unit is at most 3 bytes of UTF-8, so most frames need no encoding to be measured.
+  if (frame.length * 3 > LIMITS.frameBytes && new TextEncoder().encode(frame).length > LIMITS.frameBytes) {
+    return {
+      ok: false,
+      close: CLOSE.frameTooLarge,
+      reason: `frames have at most ${LIMITS.frameBytes} bytes`,
+    };
+  }
+  try {
+    const value: unknown = JSON.parse(frame);
+    return { ok: true, items: Array.isArray(value) ? value : [value] };
+  } catch {
+    return { ok: false, close: CLOSE.protocolViolation, reason: "frames are JSON" };
+  }
+}
+
+type CheckedCommand =
+  | { ok: true; command: MessageCommand & { ref?: string | undefined } }
+  | { ok: false; refusal: Refusal; echo: { ref?: string; temp_id?: string } };
+
+function checkCommand(item: unknown): CheckedCommand {
+  const unclean = findUncleanJson(item);
+  const parsed = command.safeParse(item);
+  if (!unclean && parsed.success)
+    return { ok: true, command: parsed.data as MessageCommand & { ref?: string } };
+  const details = unclean ? [unclean] : toDetails(parsed.error);
+  return {
+    ok: false,
+    refusal: refuse("VALIDATION_FAILED", "The command is not valid.", { details }).error,
+    echo: echoOf(item),
+  };
+}
+
+/** `ref` and `temp_id` of whatever came, where they are short enough to be given back. */
+function echoOf(item: unknown): { ref?: string; temp_id?: string } {
+  if (typeof item !== "object" || item === null) return {};
+  const { ref, temp_id } = item as { ref?: unknown; temp_id?: unknown };
+  return {
+    ...(typeof ref === "string" && ref.length <= LIMITS.refLength ? { ref } : {}),
+    ...(typeof temp_id === "string" && temp_id.length <= LIMITS.tempIdLength ? { temp_id } : {}),
+  };
+}
+
+/** Data exception, integrity violation, program limit: what a message contains, not the state of the server. */
+const REFUSED_CLASSES = ["22", "23", "54"];
+
+function postgresOf(env: ConversationEnv, conversationId: string): ConversationPostgres {
+  const db = openDatabase({ url: env.DATABASE_URL ?? "", fetchEndpoint: env.NEON_FETCH_ENDPOINT });
+  return {
+    loadSnapshot: () => loadSnapshot(db, conversationId),
+    readNewest: (limit) => readNewest(db, conversationId, limit),
+    readByIds: (ids) => readByIds(db, conversationId, ids),
+    readByTempIds: (keys) => readByTempIds(db, conversationId, keys),
+    write: async ({ messages, seq }): Promise<DrainAnswer> => {
+      try {
+        await writeDrainBatch(db, { conversationId, messages, seq });
+        return { outcome: "written" };
+      } catch (error) {
+        const state = sqlState(error);
+        const text = describeError(error);
+        return state !== undefined && REFUSED_CLASSES.includes(state.slice(0, 2))
+          ? { outcome: "refused", sqlState: state, error: text }
+          : { outcome: "failed", error: text };
+      }
+    },
+    report: ({ message }, { sqlState: state, error }) =>
+      writePoison(db, [{ conversationId, messageId: message.id, seq: message.seq, sqlState: state, error }]),
+  };
+}

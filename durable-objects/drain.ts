@@ -1,0 +1,116 @@
+import type { StoredMessage } from "../db/messages.ts";
+import type { DrainCursor, Log } from "./log.ts";
+
+const BATCH_MESSAGES = 500;
+const RETRY_FIRST_MS = 500;
+const RETRY_MAX_MS = 30_000;
+
+/** How Postgres answered a batch. */
+export type DrainAnswer =
+  | { outcome: "written" }
+  /** Postgres understood and refused what a message contains (SQLSTATE class 22, 23 or 54). */
+  | { outcome: "refused"; sqlState: string; error: string }
+  /** Anything that may pass: no answer, no connection, a missing table. */
+  | { outcome: "failed"; error: string };
+
+export interface DrainTarget {
+  write(batch: { messages: StoredMessage[]; seq: number }): Promise<DrainAnswer>;
+  /** Makes a message that was refused visible to operators; may fail. */
+  report(stored: StoredMessage, refusal: { sqlState: string; error: string }): Promise<void>;
+}
+
+export interface DrainOptions {
+  log: Log;
+  target: DrainTarget;
+  now: () => number;
+  random: () => number;
+  /** Asks to be run again at this time, whatever becomes of this instance. */
+  wakeAt: (timeMs: number) => void;
+  /** Moves the cursor durably. False when the conversation ended meanwhile and nothing is left to drain. */
+  save: (cursor: DrainCursor) => boolean;
+  note: (event: string, fields: Record<string, unknown>) => void;
+}
+
+/** Milliseconds until attempt `failures + 1`: doubling, capped, of which half is random. */
+export function retryDelayMs(failures: number, random: number): number {
+  const ceiling = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(failures - 1, 10));
+  return ceiling / 2 + (ceiling / 2) * random;
+}
+
+/**
+ * Moves the log to Postgres. The log is the outbox: a batch is written as one transaction, then the cursor
+ * moves. Dying between the two repeats the batch, which changes nothing.
+ */
+export class Drain {
+  readonly #options: DrainOptions;
+  #running: Promise<void> | null = null;
+  #failures = 0;
+  #retryAt = 0;
+
+  constructor(options: DrainOptions) {
+    this.#options = options;
+  }
+
+  /** Drains what there is, unless a failure said to wait. Never throws; one run at a time. */
+  run(): Promise<void> {
+    if (this.#running) return this.#running;
+    if (this.#options.now() < this.#retryAt) return Promise.resolve();
+    this.#running = this.#drainAll().finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
+  }
+
+  /** When the next attempt is due; null when the last one succeeded. */
+  get retryAt(): number | null {
+    return this.#failures === 0 ? null : this.#retryAt;
+  }
+
+  /** Failed attempts since the last success. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  async #drainAll(): Promise<void> {
+    const { log, target, save } = this.#options;
+    for (;;) {
+      const cursor = log.readCursor();
+      const { messages, next } = log.undrained(cursor, BATCH_MESSAGES);
+      if (messages.length === 0) return;
+      const answer = await target.write({ messages, seq: next.seq });
+      if (answer.outcome === "failed") return this.#fail(answer.error);
+      if (answer.outcome === "refused" && !(await this.#writeOneByOne(messages))) return;
+      this.#failures = 0;
+      if (!save(next)) return;
+    }
+  }
+
+  /** Finds what Postgres refuses, so that it does not hold up the rest. False when Postgres failed meanwhile. */
+  async #writeOneByOne(messages: StoredMessage[]): Promise<boolean> {
+    const { log, target, now, note } = this.#options;
+    for (const stored of messages) {
+      const answer = await target.write({ messages: [stored], seq: stored.message.seq });
+      if (answer.outcome === "failed") {
+        this.#fail(answer.error);
+        return false;
+      }
+      if (answer.outcome === "written") continue;
+      log.addPoison(stored.message, `${answer.sqlState} ${answer.error}`, now());
+      note("poison_message", {
+        message_id: stored.message.id,
+        seq: stored.message.seq,
+        sql_state: answer.sqlState,
+      });
+      await target.report(stored, answer).catch(() => undefined);
+    }
+    return true;
+  }
+
+  #fail(error: string): void {
+    const { now, random, wakeAt, note } = this.#options;
+    this.#failures += 1;
+    this.#retryAt = now() + retryDelayMs(this.#failures, random());
+    wakeAt(this.#retryAt);
+    note("drain_failed", { failures: this.#failures, error });
+  }
+}

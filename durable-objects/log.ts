@@ -1,0 +1,259 @@
+import type { StoredMessage } from "../db/messages.ts";
+import type { Message } from "../protocol/entities.ts";
+
+/** What the log needs of SQLite: the platform's `SqlStorage`, or anything that behaves like it. */
+export interface Sql {
+  exec<T extends Record<string, SqlStorageValue>>(query: string, ...bindings: unknown[]): { toArray(): T[] };
+}
+
+/** Position up to which Postgres has everything. `messageId` is the newest message created at or before `seq`. */
+export interface DrainCursor {
+  seq: number;
+  messageId: number;
+}
+
+type MessageRow = {
+  id: number;
+  seq: number;
+  created_seq: number;
+  sender_id: string;
+  temp_id: string | null;
+  type: "user" | "system";
+  body: string | null;
+  reply_to_id: number | null;
+  created_at: number;
+  edited_at: number | null;
+  deleted_at: number | null;
+};
+
+/**
+ * The messages of one conversation in the object's SQLite, complete from `floor` to the head.
+ *
+ * A message costs two rows written: itself and its (sender, temp_id). Nothing else is indexed. New messages
+ * are found by id, because ids and creation seqs rise together; only a message that was changed afterwards
+ * enters the partial index on seq.
+ */
+export class Log {
+  readonly #sql: Sql;
+  readonly #conversationId: string;
+
+  constructor(sql: Sql, conversationId: string) {
+    this.#sql = sql;
+    this.#conversationId = conversationId;
+  }
+
+  static createTables(sql: Sql): void {
+    sql.exec(`create table if not exists messages (
+      id integer primary key, seq integer not null, created_seq integer not null, sender_id text not null,
+      temp_id text, type text not null, body text, reply_to_id integer, created_at integer not null,
+      edited_at integer, deleted_at integer)`);
+    sql.exec(`create unique index if not exists messages_temp_id on messages (sender_id, temp_id)`);
+    sql.exec(`create index if not exists messages_changed on messages (seq) where seq <> created_seq`);
+    sql.exec(
+      `create table if not exists drain (id integer primary key check (id = 1), seq integer, message_id integer)`,
+    );
+    sql.exec(`create table if not exists poison (message_id integer, seq integer, error text, at integer,
+      primary key (message_id, seq))`);
+  }
+
+  /** Newest message id; 0 when there is none. */
+  head(): number {
+    return this.#number("select max(id) as n from messages");
+  }
+
+  /** Newest seq of any message. */
+  newestSeq(): number {
+    const created = this.#number("select created_seq as n from messages order by id desc limit 1");
+    return Math.max(created, this.#number("select max(seq) as n from messages where seq <> created_seq"));
+  }
+
+  /** Stores a new message. False, and nothing stored, when its (sender, temp_id) already made one. */
+  append(message: Message): boolean {
+    return this.#insert({ message, createdSeq: message.seq });
+  }
+
+  /** Keeps a message that Postgres already has. */
+  recall(stored: StoredMessage): void {
+    this.#insert(stored);
+  }
+
+  /** Replaces body, edit and delete times and seq of a stored message. */
+  change(message: Message): void {
+    this.#sql.exec(
+      "update messages set seq = ?, body = ?, edited_at = ?, deleted_at = ? where id = ?",
+      message.seq,
+      message.body === null ? null : JSON.stringify(message.body),
+      millis(message.edited_at),
+      millis(message.deleted_at),
+      message.id,
+    );
+  }
+
+  get(id: number): Message | null {
+    return this.#messages("where id = ?", id)[0] ?? null;
+  }
+
+  byTempId(senderId: string, tempId: string): Message | null {
+    return this.#messages("where sender_id = ? and temp_id = ?", senderId, tempId)[0] ?? null;
+  }
+
+  /** The newest messages from `floor` on and below `beforeId`, ids ascending. */
+  pageBefore(beforeId: number, floor: number, limit: number): Message[] {
+    return this.#messages(
+      "where id < ? and id >= ? order by id desc limit ?",
+      beforeId,
+      floor,
+      limit,
+    ).reverse();
+  }
+
+  /** The messages above `afterId`, ids ascending. */
+  pageAfter(afterId: number, limit: number): Message[] {
+    return this.#messages("where id > ? order by id limit ?", afterId, limit);
+  }
+
+  /**
+   * Messages created or changed after `since`, in their current state, by seq.
+   *
+   * @param newest the conversation's newest seq; each message took one, so all created after `since` are
+   *               among the last `newest - since` ids
+   */
+  changedSince(since: number, newest: number): StoredMessage[] {
+    const created = this.#stored(
+      "where id > ? and created_seq > ? order by id",
+      this.head() - (newest - since),
+      since,
+    );
+    const changed = this.#stored("where seq <> created_seq and seq > ? and created_seq <= ?", since, since);
+    return [...created, ...changed].sort((a, b) => a.message.seq - b.message.seq);
+  }
+
+  /** The next messages to drain after the cursor, at most `limit`, and the cursor that writing them leads to. */
+  undrained(cursor: DrainCursor, limit: number): { messages: StoredMessage[]; next: DrainCursor } {
+    const created = this.#stored("where id > ? order by id limit ?", cursor.messageId, limit);
+    const changed = this.#stored(
+      "where seq <> created_seq and seq > ? order by seq limit ?",
+      cursor.seq,
+      limit,
+    );
+    // A message stands once under the seq it was created with and, if changed, once under its newest.
+    const steps = [
+      ...created.map((stored) => ({ at: stored.createdSeq, stored, messageId: stored.message.id })),
+      ...changed.map((stored) => ({ at: stored.message.seq, stored, messageId: 0 })),
+    ]
+      .sort((a, b) => a.at - b.at)
+      .slice(0, limit);
+    return {
+      messages: [...new Map(steps.map(({ stored }) => [stored.message.id, stored])).values()],
+      next: {
+        seq: steps.at(-1)?.at ?? cursor.seq,
+        messageId: Math.max(cursor.messageId, ...steps.map(({ messageId }) => messageId)),
+      },
+    };
+  }
+
+  /** Changed messages below `floor` that Postgres does not have in this state yet. */
+  undrainedBelow(floor: number, cursor: DrainCursor): Message[] {
+    return this.#messages("where seq <> created_seq and seq > ? and id < ?", cursor.seq, floor);
+  }
+
+  readCursor(): DrainCursor {
+    const row = this.#sql
+      .exec<{ seq: number; message_id: number }>("select seq, message_id from drain")
+      .toArray()[0];
+    return { seq: row?.seq ?? 0, messageId: row?.message_id ?? 0 };
+  }
+
+  writeCursor(cursor: DrainCursor): void {
+    this.#sql.exec("insert or replace into drain values (1, ?, ?)", cursor.seq, cursor.messageId);
+  }
+
+  addPoison(message: Message, error: string, at: number): void {
+    this.#sql.exec("insert or replace into poison values (?, ?, ?, ?)", message.id, message.seq, error, at);
+  }
+
+  /** Messages that Postgres refused for their content. */
+  poison(): Array<{ message_id: number; seq: number; error: string; at: number }> {
+    return this.#sql
+      .exec<{ message_id: number; seq: number; error: string; at: number }>("select * from poison")
+      .toArray();
+  }
+
+  /** Newest id the user sent above `afterId`; `afterId` when none. */
+  newestSentBy(userId: string, afterId: number): number {
+    return (
+      this.#number(
+        "select max(id) as n from messages where sender_id = ? and type = 'user' and id > ?",
+        userId,
+        afterId,
+      ) || afterId
+    );
+  }
+
+  /** User messages of others after `lastReadId` that are not deleted. */
+  countUnread(userId: string, lastReadId: number): number {
+    return this.#number(
+      "select count(*) as n from messages where id > ? and sender_id <> ? and type = 'user' and deleted_at is null",
+      lastReadId,
+      userId,
+    );
+  }
+
+  #insert({ message, createdSeq }: StoredMessage): boolean {
+    return (
+      this.#sql
+        .exec(
+          `insert into messages values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+           on conflict do nothing returning id`,
+          message.id,
+          message.seq,
+          createdSeq,
+          message.sender_id,
+          message.temp_id,
+          message.type,
+          message.body === null ? null : JSON.stringify(message.body),
+          message.reply_to_id,
+          Date.parse(message.created_at),
+          millis(message.edited_at),
+          millis(message.deleted_at),
+        )
+        .toArray().length > 0
+    );
+  }
+
+  #stored(where: string, ...bindings: unknown[]): StoredMessage[] {
+    return this.#sql
+      .exec<MessageRow>(`select * from messages ${where}`, ...bindings)
+      .toArray()
+      .map((row) => ({ createdSeq: row.created_seq, message: this.#toMessage(row) }));
+  }
+
+  #messages(where: string, ...bindings: unknown[]): Message[] {
+    return this.#stored(where, ...bindings).map(({ message }) => message);
+  }
+
+  #number(query: string, ...bindings: unknown[]): number {
+    return this.#sql.exec<{ n: number | null }>(query, ...bindings).toArray()[0]?.n ?? 0;
+  }
+
+  #toMessage(row: MessageRow): Message {
+    return {
+      id: row.id,
+      conversation_id: this.#conversationId,
+      sender_id: row.sender_id,
+      temp_id: row.temp_id,
+      type: row.type,
+      body: row.body === null ? null : JSON.parse(row.body),
+      reply_to_id: row.reply_to_id,
+      reactions: [],
+      created_at: new Date(row.created_at).toISOString(),
+      edited_at: isoOrNull(row.edited_at),
+      deleted_at: isoOrNull(row.deleted_at),
+      seq: row.seq,
+    };
+  }
+}
+
+const millis = (time: string | null): number | null => (time === null ? null : Date.parse(time));
+const isoOrNull = (time: number | null): string | null =>
+  time === null ? null : new Date(time).toISOString();

@@ -1,0 +1,118 @@
+import { CLOSE } from "../protocol/close-codes.ts";
+import type { ServerEvent } from "../protocol/frames.ts";
+
+/** The part of a WebSocket that a session uses. */
+export interface SessionSocket {
+  send(text: string): void;
+  close(code: number, reason: string): void;
+}
+
+/** What survives hibernation with a socket. */
+export interface SessionAttachment {
+  userId: string;
+  /** End of the credential, Unix milliseconds; null if it has none. */
+  expiresAt: number | null;
+  connectedAt: number;
+}
+
+/** The object's record of one open socket. */
+export interface Session<Socket extends SessionSocket> extends SessionAttachment {
+  socket: Socket;
+}
+
+/** The open sockets of one conversation. */
+export class Sessions<Socket extends SessionSocket> {
+  readonly #bySocket = new Map<Socket, Session<Socket>>();
+
+  add(socket: Socket, attachment: SessionAttachment): Session<Socket> {
+    const session = { socket, ...attachment };
+    this.#bySocket.set(socket, session);
+    return session;
+  }
+
+  get(socket: Socket): Session<Socket> | undefined {
+    return this.#bySocket.get(socket);
+  }
+
+  remove(socket: Socket): void {
+    this.#bySocket.delete(socket);
+  }
+
+  ofUser(userId: string): Session<Socket>[] {
+    return [...this.#bySocket.values()].filter((session) => session.userId === userId);
+  }
+
+  onlineUsers(): Set<string> {
+    return new Set([...this.#bySocket.values()].map(({ userId }) => userId));
+  }
+
+  get size(): number {
+    return this.#bySocket.size;
+  }
+
+  /** Earliest end of a credential; null when none ends. */
+  earliestExpiry(): number | null {
+    let earliest: number | null = null;
+    for (const { expiresAt } of this.#bySocket.values()) {
+      if (expiresAt !== null && (earliest === null || expiresAt < earliest)) earliest = expiresAt;
+    }
+    return earliest;
+  }
+
+  /** Sends the same text to everybody whose credential still holds; closes those whose credential ended. */
+  broadcast(text: string, nowMs: number): void {
+    for (const session of this.#bySocket.values()) {
+      if (isExpired(session, nowMs)) this.close(session, CLOSE.unauthorized, "expired");
+      else this.#send(session, text);
+    }
+  }
+
+  send(session: Session<Socket>, ...events: ServerEvent[]): void {
+    if (this.#bySocket.has(session.socket)) this.#send(session, encodeFrame(events));
+  }
+
+  close(session: Session<Socket>, code: number, reason: string): void {
+    this.#bySocket.delete(session.socket);
+    closeQuietly(session.socket, code, reason);
+  }
+
+  closeAll(code: number, reason: string): void {
+    for (const session of [...this.#bySocket.values()]) this.close(session, code, reason);
+  }
+
+  closeExpired(nowMs: number): void {
+    for (const session of [...this.#bySocket.values()]) {
+      if (isExpired(session, nowMs)) this.close(session, CLOSE.unauthorized, "expired");
+    }
+  }
+
+  #send(session: Session<Socket>, text: string): void {
+    try {
+      session.socket.send(text);
+    } catch {
+      // Already gone; its close event may be a while.
+      this.close(session, CLOSE.tryAgain, "send failed");
+    }
+  }
+}
+
+/** Several events share a frame as an array; a single one stands alone. */
+export function encodeFrame(events: readonly ServerEvent[]): string {
+  return JSON.stringify(events.length === 1 ? events[0] : events);
+}
+
+export const isExpired = ({ expiresAt }: SessionAttachment, nowMs: number): boolean =>
+  expiresAt !== null && expiresAt <= nowMs;
+
+/** Closes a socket that may be closed already. Codes that only a runtime may report become 1000. */
+export function closeQuietly(socket: SessionSocket, code: number, reason: string): void {
+  const sendable =
+    code === 1000 ||
+    (code >= 1001 && code <= 1014 && ![1004, 1005, 1006].includes(code)) ||
+    (code >= 3000 && code <= 4999);
+  try {
+    socket.close(sendable ? code : CLOSE.done, sendable ? reason : "");
+  } catch {
+    // Nothing left to close.
+  }
+}

@@ -1,0 +1,31 @@
+import { decodeProtectedHeader } from "jose";
+import { z } from "zod";
+import type { Settings } from "../env.ts";
+import { verifyChatToken } from "./chat-token.ts";
+import { verifyExternalJwt } from "./external-jwt.ts";
+import { type Authentication, rejected } from "./identity.ts";
+
+const uuid = z.uuid();
+
+/**
+ * Checks a credential: the service's own chat token (HS256), a JWT of the host application (RS256, ES256 or
+ * EdDSA), or in development a bare UUID. The algorithm in the token's header only chooses the verifier; each
+ * verifier accepts its own algorithms and keys alone.
+ */
+export async function authenticate(token: string | null, settings: Settings): Promise<Authentication> {
+  if (token === null || token === "") return rejected("missing");
+  if (uuid.safeParse(token).success) {
+    if (settings.ENVIRONMENT !== "development") return rejected("invalid");
+    return {
+      ok: true,
+      identity: { userId: token.toLowerCase(), name: null, avatarUrl: null, expiresAt: null },
+    };
+  }
+  let algorithm: string | undefined;
+  try {
+    algorithm = decodeProtectedHeader(token).alg;
+  } catch {
+    return rejected("invalid");
+  }
+  return algorithm === "HS256" ? verifyChatToken(token, settings) : verifyExternalJwt(token, settings);
+}

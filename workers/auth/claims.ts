@@ -1,0 +1,25 @@
+import type { JWTPayload } from "jose";
+import { userId } from "../../protocol/entities.ts";
+import { type Authentication, rejected } from "./identity.ts";
+
+const PROFILE_TEXT_MAX = 1_000;
+
+/** The identity in verified claims: `sub`, and of OpenID Connect's standard claims `name` and `picture`. */
+export function toIdentity(payload: JWTPayload): Authentication {
+  const sub = userId.safeParse(payload.sub);
+  if (!sub.success || payload.exp === undefined) return rejected("invalid");
+  return {
+    ok: true,
+    identity: {
+      userId: sub.data,
+      name: textClaim(payload.name),
+      avatarUrl: textClaim(payload.picture),
+      expiresAt: payload.exp * 1000,
+    },
+  };
+}
+
+function textClaim(value: unknown): string | null {
+  if (typeof value !== "string" || value === "" || value.length > PROFILE_TEXT_MAX) return null;
+  return value.isWellFormed() && !value.includes("\u0000") ? value : null;
+}

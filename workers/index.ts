@@ -1,0 +1,11 @@
+import { app } from "./app.ts";
+import type { Env } from "./env.ts";
+import { sweep } from "./membership.ts";
+
+export { Conversation } from "../durable-objects/conversation.ts";
+export type { AppType } from "./app.ts";
+
+export default {
+  fetch: app.fetch,
+  scheduled: (_controller, env) => sweep(env),
+} satisfies ExportedHandler<Env>;

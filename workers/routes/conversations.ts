@@ -1,0 +1,143 @@
+import { Hono } from "hono";
+import {
+  createConversation,
+  deleteConversation,
+  getConversation,
+  type ListCursor,
+  type ListedConversation,
+  listConversations,
+  renameConversation,
+} from "../../db/conversations.ts";
+import type { Conversation } from "../../protocol/entities.ts";
+import { conversationNotFound, refuse } from "../../protocol/errors.ts";
+import { LIMITS } from "../../protocol/limits.ts";
+import {
+  conversationParams,
+  createConversation as createBody,
+  listQuery,
+  updateConversation,
+} from "../../protocol/rest.ts";
+import { type AppContext, type AppEnv, conversationObject } from "../context.ts";
+import { settleChange } from "../membership.ts";
+import { RefusalError, unwrap } from "../middleware/errors.ts";
+import { validated } from "../middleware/validated.ts";
+import { uuidV7 } from "../uuid-v7.ts";
+
+export const conversationRoutes = new Hono<AppEnv>()
+  .post("/", validated("json", createBody), async (c) => {
+    const input = c.req.valid("json");
+    const { userId } = c.get("identity");
+    const others = [...new Set(input.participant_ids)].filter((id) => id !== userId);
+    if (input.type === "direct" && (others.length !== 1 || input.title))
+      throw invalid(
+        "participant_ids",
+        "a direct conversation has exactly one other participant and no title",
+      );
+    if (others.length + 1 > LIMITS.participants)
+      throw invalid("participant_ids", `must leave at most ${LIMITS.participants} participants`);
+    const created = await createConversation(c.get("db"), {
+      id: uuidV7(),
+      type: input.type,
+      title: input.title ?? null,
+      createdBy: userId,
+      participantIds: others,
+    });
+    // Reaching the object would settle where it lives, for ever, by where this request came from.
+    if (input.location_hint && created.isNew) {
+      unwrap(await conversationObject(c.env, created.id, input.location_hint).summary(userId));
+    }
+    const listed = await getConversation(c.get("db"), created.id, userId);
+    if (!listed) throw new RefusalError(conversationNotFound().error);
+    return c.json(
+      { data: created.isNew ? listed.conversation : await refresh(c, listed) },
+      created.isNew ? 201 : 200,
+    );
+  })
+  .get("/", validated("query", listQuery), async (c) => {
+    const { limit, cursor } = c.req.valid("query");
+    const found = await listConversations(c.get("db"), {
+      userId: c.get("identity").userId,
+      limit: limit + 1,
+      cursor: cursor === undefined ? undefined : decodeCursor(cursor),
+    });
+    const page = found.slice(0, limit);
+    const last = page.at(-1)?.conversation;
+    const refreshed = await Promise.all(page.map((listed) => refresh(c, listed)));
+    const data = refreshed
+      .filter((conversation) => conversation !== null)
+      .sort((a, b) =>
+        a.updated_at === b.updated_at ? (a.id < b.id ? 1 : -1) : a.updated_at < b.updated_at ? 1 : -1,
+      );
+    const hasMore = found.length > limit;
+    return c.json({
+      data,
+      has_more: hasMore,
+      ...(hasMore && last ? { next_cursor: encodeCursor(last) } : {}),
+    });
+  })
+  .get("/:id", validated("param", conversationParams), async (c) => {
+    const { id } = c.req.valid("param");
+    const listed = await getConversation(c.get("db"), id, c.get("identity").userId);
+    const conversation = listed && (await refresh(c, listed));
+    if (!conversation) throw new RefusalError(conversationNotFound().error);
+    return c.json({ data: conversation });
+  })
+  .patch("/:id", validated("param", conversationParams), validated("json", updateConversation), async (c) => {
+    const { id } = c.req.valid("param");
+    const { userId } = c.get("identity");
+    await settleChange(
+      c,
+      id,
+      await renameConversation(c.get("db"), { id, actorId: userId, title: c.req.valid("json").title }),
+    );
+    const listed = await getConversation(c.get("db"), id, userId);
+    const conversation = listed && (await refresh(c, listed));
+    if (!conversation) throw new RefusalError(conversationNotFound().error);
+    return c.json({ data: conversation });
+  })
+  .delete("/:id", validated("param", conversationParams), async (c) => {
+    const { id } = c.req.valid("param");
+    await settleChange(
+      c,
+      id,
+      await deleteConversation(c.get("db"), { id, actorId: c.get("identity").userId }),
+    );
+    return c.body(null, 204);
+  });
+
+/**
+ * The newest state of a conversation found in Postgres: its object may hold messages that are not drained yet.
+ * One that no object ever loaded has none, and is not woken. An object that cannot answer leaves what Postgres knows.
+ */
+async function refresh(
+  c: AppContext,
+  { conversation, activated }: ListedConversation,
+): Promise<Conversation | null> {
+  if (!activated) return conversation;
+  try {
+    const summary = await conversationObject(c.env, conversation.id).summary(c.get("identity").userId);
+    if (summary.ok) return summary.value;
+    return summary.error.code === "CONVERSATION_NOT_FOUND" ? null : conversation;
+  } catch {
+    return conversation;
+  }
+}
+
+function encodeCursor({ updated_at, id }: Conversation): string {
+  return btoa(JSON.stringify([updated_at, id]));
+}
+
+function decodeCursor(cursor: string): ListCursor {
+  try {
+    const [updatedAt, id] = JSON.parse(atob(cursor));
+    const params = conversationParams.parse({ id });
+    return { updatedAt: new Date(updatedAt).toISOString(), id: params.id };
+  } catch {
+    throw invalid("cursor", "must be a next_cursor of an earlier page");
+  }
+}
+
+const invalid = (path: string, message: string): RefusalError =>
+  new RefusalError(
+    refuse("VALIDATION_FAILED", "The request is not valid.", { details: [{ path, message }] }).error,
+  );

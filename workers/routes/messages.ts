@@ -1,0 +1,113 @@
+import { Hono } from "hono";
+import { readMessagePage } from "../../db/messages.ts";
+import type { Message, MessageBody } from "../../protocol/entities.ts";
+import {
+  conversationParams,
+  editMessage,
+  messageParams,
+  messagesQuery,
+  sendMessage,
+  sinceParams,
+  sinceQuery,
+} from "../../protocol/rest.ts";
+import { type AppContext, type AppEnv, conversationObject } from "../context.ts";
+import { unwrap } from "../middleware/errors.ts";
+import { validated } from "../middleware/validated.ts";
+
+interface Range {
+  limit: number;
+  beforeId?: number | undefined;
+  afterId?: number | undefined;
+}
+
+export const messageRoutes = new Hono<AppEnv>()
+  .get(
+    "/:id/messages",
+    validated("param", conversationParams),
+    validated("query", messagesQuery),
+    async (c) => {
+      const { limit, before_id: beforeId, after_id: afterId } = c.req.valid("query");
+      return c.json(await readPage(c, c.req.valid("param").id, { limit, beforeId, afterId }));
+    },
+  )
+  .get(
+    "/:id/messages/since/:message_id",
+    validated("param", sinceParams),
+    validated("query", sinceQuery),
+    async (c) => {
+      const { id, message_id: afterId } = c.req.valid("param");
+      return c.json(await readPage(c, id, { limit: c.req.valid("query").limit, afterId }));
+    },
+  )
+  .post(
+    "/:id/messages",
+    validated("param", conversationParams),
+    validated("json", sendMessage),
+    async (c) => {
+      const { body, temp_id, reply_to_id } = c.req.valid("json");
+      const { message, isNew } = unwrap(
+        await conversationObject(c.env, c.req.valid("param").id).execute(c.get("identity").userId, {
+          type: "message.send",
+          temp_id,
+          reply_to_id,
+          body: body as MessageBody,
+        }),
+      );
+      return c.json({ data: message }, isNew ? 201 : 200);
+    },
+  )
+  .patch(
+    "/:id/messages/:message_id",
+    validated("param", messageParams),
+    validated("json", editMessage),
+    async (c) => {
+      const { id, message_id } = c.req.valid("param");
+      const { message } = unwrap(
+        await conversationObject(c.env, id).execute(c.get("identity").userId, {
+          type: "message.edit",
+          id: message_id,
+          body: c.req.valid("json").body as MessageBody,
+        }),
+      );
+      return c.json({ data: message });
+    },
+  )
+  .delete("/:id/messages/:message_id", validated("param", messageParams), async (c) => {
+    const { id, message_id } = c.req.valid("param");
+    const { message } = unwrap(
+      await conversationObject(c.env, id).execute(c.get("identity").userId, {
+        type: "message.delete",
+        id: message_id,
+      }),
+    );
+    return c.json({ data: message });
+  });
+
+/**
+ * A page of messages, ids ascending. The object answers, and knows every acknowledged message; what it does
+ * not hold comes from Postgres, corrected by the changes that are not drained yet. The object is asked first:
+ * what it called drained then is in Postgres now.
+ */
+async function readPage(
+  c: AppContext,
+  id: string,
+  range: Range,
+): Promise<{ data: Message[]; has_more: boolean }> {
+  const page = unwrap(await conversationObject(c.env, id).page(c.get("identity").userId, range));
+  const older = page.missing
+    ? await readMessagePage(c.get("db"), { conversationId: id, ...page.missing })
+    : [];
+  const data = [...older.map((message) => newest(message, page.newer)), ...page.messages].slice(
+    0,
+    range.limit,
+  );
+  const first = data[0]?.id;
+  const last = data.at(-1)?.id;
+  if (range.afterId !== undefined) return { data, has_more: last !== undefined && last < page.head };
+  return { data, has_more: first !== undefined && first > 1 };
+}
+
+function newest(message: Message, changes: Message[]): Message {
+  const change = changes.find(({ id }) => id === message.id);
+  return change && change.seq > message.seq ? change : message;
+}

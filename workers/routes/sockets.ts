@@ -1,0 +1,69 @@
+import { Hono } from "hono";
+import { openDatabase } from "../../db/client.ts";
+import { CONNECT_HEADER, type ConnectRequest } from "../../durable-objects/rpc.ts";
+import { CLOSE } from "../../protocol/close-codes.ts";
+import { refuse } from "../../protocol/errors.ts";
+import { conversationParams, socketQuery } from "../../protocol/rest.ts";
+import { BEARER_SUBPROTOCOL_PREFIX, SUBPROTOCOL } from "../../protocol/version.ts";
+import { authenticate } from "../auth/authenticate.ts";
+import { type AppContext, type AppEnv, conversationObject } from "../context.ts";
+import { rememberProfile } from "../middleware/authenticated.ts";
+import { RefusalError } from "../middleware/errors.ts";
+import { reportSettings } from "../middleware/settings.ts";
+
+export const socketRoutes = new Hono<AppEnv>().get("/conversations/:id/socket", async (c) => {
+  if (c.req.header("Upgrade")?.toLowerCase() !== "websocket") {
+    throw new RefusalError(refuse("VALIDATION_FAILED", "This route takes WebSocket upgrades only.").error);
+  }
+  const offered = (c.req.header("Sec-WebSocket-Protocol") ?? "").split(",").map((entry) => entry.trim());
+  if (!offered.includes(SUBPROTOCOL)) {
+    throw new RefusalError(refuse("VALIDATION_FAILED", `Offer the subprotocol ${SUBPROTOCOL}.`).error);
+  }
+  const read = reportSettings(c.env);
+  if (!read.ok) return closed(CLOSE.tryAgain, "the service is not set up");
+  const { settings } = read;
+  c.set("db", openDatabase({ url: settings.DATABASE_URL, fetchEndpoint: settings.NEON_FETCH_ENDPOINT }));
+
+  const bearer = offered.find((entry) => entry.startsWith(BEARER_SUBPROTOCOL_PREFIX));
+  const result = await authenticate(bearer?.slice(BEARER_SUBPROTOCOL_PREFIX.length) ?? null, settings);
+  if (!result.ok) return closed(CLOSE.unauthorized, result.reason);
+  const { userId, name, avatarUrl, expiresAt } = result.identity;
+  rememberProfile(c, result.identity);
+
+  const params = conversationParams.safeParse(c.req.param());
+  if (!params.success) return closed(CLOSE.conversationNotFound, "There is no such conversation.");
+  const query = socketQuery.safeParse(c.req.query());
+  if (!query.success) return closed(CLOSE.protocolViolation, "since must be a whole number, epoch text");
+  return connect(c, {
+    conversationId: params.data.id,
+    caller: { userId, name, avatarUrl },
+    expiresAt,
+    ...query.data,
+  });
+});
+
+/** Hands the upgrade to the object. Only what the Worker vouches for goes along: no header of the client. */
+async function connect(c: AppContext, request: ConnectRequest): Promise<Response> {
+  try {
+    return await conversationObject(c.env, request.conversationId).fetch("https://conversation/", {
+      headers: { Upgrade: "websocket", [CONNECT_HEADER]: encodeURIComponent(JSON.stringify(request)) },
+    });
+  } catch (error) {
+    console.error(
+      JSON.stringify({ event: "connect_failed", request_id: c.get("requestId"), error: String(error) }),
+    );
+    return closed(CLOSE.tryAgain, "try again");
+  }
+}
+
+/** Accepts the socket only to close it: a browser cannot read why an upgrade was refused. */
+function closed(code: number, reason: string): Response {
+  const { 0: client, 1: server } = new WebSocketPair();
+  server.accept();
+  server.close(code, reason);
+  return new Response(null, {
+    status: 101,
+    webSocket: client,
+    headers: { "Sec-WebSocket-Protocol": SUBPROTOCOL },
+  });
+}
