@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from "hono";
-import { routePath } from "hono/route";
+import { matchedRoutes } from "hono/route";
 import type { AppEnv } from "../context.ts";
 
 /** Gives every request an id, returned in `X-Request-Id`, and writes one line when it is answered. */
@@ -15,7 +15,7 @@ export const requestLog = (): MiddlewareHandler<AppEnv> => async (c, next) => {
       request_id: c.get("requestId"),
       method: c.req.method,
       // The pattern, not the path: ids stay out of logs.
-      route: routePath(c, -1),
+      route: matchedRoutes(c).findLast(({ path }) => !path.endsWith("*"))?.path ?? "unmatched",
       status: c.res.status,
       ms: Date.now() - started,
     }),
