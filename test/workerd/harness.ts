@@ -156,9 +156,14 @@ export class TestSocket {
 
   /** Sends a text and waits for its own event. */
   async say(text: string, tempId: string = crypto.randomUUID()): Promise<Message> {
+    const { user_id } = await this.ready();
     this.send({ type: "message.send", temp_id: tempId, body: { text } });
-    return (await this.next("message.created", ({ message }) => message.temp_id === tempId))
-      .message as Message;
+    return (
+      await this.next(
+        "message.created",
+        ({ message }) => message.temp_id === tempId && message.sender_id === user_id,
+      )
+    ).message as Message;
   }
 
   /** Seqs of the live events after `synced`, without answers to repeats. */
