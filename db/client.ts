@@ -17,10 +17,27 @@ export interface DatabaseSettings {
 /** Opens nothing: the driver makes one HTTP request a query. */
 export function openDatabase({ url, fetchEndpoint }: DatabaseSettings): Database {
   if (fetchEndpoint !== undefined) neonConfig.fetchEndpoint = fetchEndpoint;
-  // Without a bound, a Postgres that accepts and never answers would keep an object awake for ever.
-  neonConfig.fetchFunction = (input: string, init: RequestInit) =>
-    fetch(input, { ...init, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
+  neonConfig.fetchFunction = fetchWithin;
   return drizzle(neon(url), { schema });
+}
+
+/**
+ * A bounded fetch: a Postgres that accepts and never answers would keep an object awake for ever. The timer
+ * ends with the request, because a pending one (of `AbortSignal.timeout` too) keeps an object from hibernating.
+ */
+async function fetchWithin(url: string, init: RequestInit): Promise<Response> {
+  const controller = new AbortController();
+  const timer = setTimeout(
+    () => controller.abort(new Error("Postgres did not answer in time.")),
+    REQUEST_TIMEOUT_MS,
+  );
+  try {
+    const response = await fetch(url, { ...init, signal: controller.signal });
+    // Read here, so that the bound covers the body.
+    return new Response(await response.text(), { status: response.status, headers: response.headers });
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** The SQLSTATE of a failed query or batch; undefined when Postgres did not answer at all. */
