@@ -34,14 +34,17 @@ beforeAll(async () => {
   await client.connect();
   const id = (n: string) => `('00000000-0000-7000-8000-' || lpad(to_hex(${n}), 12, '0'))::uuid`;
   await client.query(`insert into conversations (id, type, created_by, updated_at, last_message_id)
-    select ${id("n")}, 'group', 'u1', now() - n * interval '1 second', 100 from generate_series(1, ${CONVERSATIONS}) n`);
+    select ${id("n")}, 'group', 'u1', now() - n * interval '1 second', 10 from generate_series(1, ${CONVERSATIONS}) n`);
   await client.query(`insert into participants (conversation_id, user_id, role)
     select ${id("n")}, 'u' || ((n * 7 + k) % 5000), 'member' from generate_series(1, ${CONVERSATIONS}) n, generate_series(1, 10) k on conflict do nothing`);
   await client.query(`insert into participants (conversation_id, user_id, role)
     select ${id("n")}, 'busy', 'member' from generate_series(1, 1000) n`);
   await client.query(`insert into messages (conversation_id, id, seq, created_seq, sender_id, temp_id, type, body, created_at)
     select ${id(`n % ${CONVERSATIONS} + 1`)}, n / ${CONVERSATIONS} + 1, n, n, 'u' || (n % 500), 't' || n, 'user', '{"text":"hello"}', now()
-    from generate_series(0, ${MESSAGES - 1}) n`);
+    from generate_series(1, ${MESSAGES}) n where n % ${CONVERSATIONS} > 0`);
+  await client.query(`insert into messages (conversation_id, id, seq, created_seq, sender_id, temp_id, type, body, created_at)
+    select '${conversation}', n, n, n, 'u' || (n % 500), 't' || n, 'user', '{"text":"hello"}', now() - (50000 - n) * interval '1 minute'
+    from generate_series(1, 50000) n`);
   await client.query(`insert into outbox (conversation_id, version, processed, created_at)
     select ${id("1")}, n, n < 49990, now() - interval '1 minute' from generate_series(1, 50000) n`);
   await client.query("vacuum analyze");
@@ -78,12 +81,12 @@ const queries: Array<[string, () => Parameters<typeof textOf>[0], string[]]> = [
   ],
   [
     "the page before an id",
-    () => messagePageQuery(db, { conversationId: conversation, beforeId: 50, limit: 51 }),
+    () => messagePageQuery(db, { conversationId: conversation, beforeId: 40_000, limit: 51 }),
     ["messages_conversation_id_id_pk"],
   ],
   [
     "the page after an id",
-    () => messagePageQuery(db, { conversationId: conversation, afterId: 50, limit: 51 }),
+    () => messagePageQuery(db, { conversationId: conversation, afterId: 40_000, limit: 51 }),
     ["messages_conversation_id_id_pk"],
   ],
   [

@@ -1,0 +1,60 @@
+import type { Conversation } from "../../protocol/entities.ts";
+import { Avatar } from "./avatar.tsx";
+import { ConnectionStatus } from "./connection-status.tsx";
+import type { Connectivity } from "./connectivity.ts";
+import { useI18n } from "./i18n.ts";
+import { Icon } from "./icons.tsx";
+import type { Face } from "./people.ts";
+import { closeConversation } from "./route.ts";
+
+/** Who this conversation is with, and how the connection is. */
+export function ConversationBar({
+  face,
+  conversation,
+  connectivity,
+  onDetails,
+}: {
+  face: Face | null;
+  conversation: Conversation | null;
+  connectivity: Connectivity;
+  onDetails: () => void;
+}) {
+  const { t } = useI18n();
+  return (
+    <header className="pane-bar">
+      <button
+        type="button"
+        className="icon-button back"
+        aria-label={t.back}
+        data-testid="back"
+        onClick={closeConversation}
+      >
+        <Icon name="back" />
+      </button>
+      {face && conversation && (
+        <button
+          type="button"
+          className="pane-title"
+          title={t.details}
+          aria-haspopup="dialog"
+          data-testid="conversation-details"
+          onClick={onDetails}
+        >
+          <Avatar
+            id={face.avatarId}
+            name={face.avatarName}
+            url={face.avatarUrl}
+            size="small"
+            shape={face.shape}
+          />
+          <span className="pane-names">
+            <bdi className="pane-name">{face.name}</bdi>
+            {conversation.type === "group" && <small>{t.participants(conversation.participant_count)}</small>}
+          </span>
+        </button>
+      )}
+      <span className="spacer" />
+      <ConnectionStatus connectivity={connectivity} />
+    </header>
+  );
+}

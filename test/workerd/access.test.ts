@@ -1,0 +1,128 @@
+import { SignJWT } from "jose";
+import { beforeAll, expect, test } from "vitest";
+import { app } from "../../workers/app.ts";
+import { call, join, newConversation, newUser, open, testEnv } from "./harness.ts";
+
+/** Who asks. `removed` took part once; `outsider` never did. */
+const CALLERS = ["nobody", "expired", "outsider", "removed", "member", "admin"] as const;
+type Caller = (typeof CALLERS)[number];
+
+interface Access {
+  body?: (ids: Ids) => unknown;
+  /** The status each caller gets who has a valid credential. */
+  outsider: number;
+  removed: number;
+  member: number;
+  admin: number;
+}
+
+interface Ids {
+  target: string;
+}
+
+const hidden = { outsider: 404, removed: 404 };
+const everybody = (status: number) => ({ outsider: status, removed: status, member: status, admin: status });
+const text = { text: "hello" };
+
+/** Every route that asks for a credential. `:message_id` is a message of the admin, `:user_id` another member. */
+const ROUTES: Record<string, Access> = {
+  "POST /api/auth/token": everybody(200),
+  "POST /api/conversations": { ...everybody(201), body: () => ({ type: "group", participant_ids: [] }) },
+  "GET /api/conversations": everybody(200),
+  "GET /api/conversations/:id": { ...hidden, member: 200, admin: 200 },
+  "PATCH /api/conversations/:id": { ...hidden, member: 403, admin: 200, body: () => ({ title: "New" }) },
+  "GET /api/conversations/:id/participants": { ...hidden, member: 200, admin: 200 },
+  "POST /api/conversations/:id/participants": {
+    ...hidden,
+    member: 403,
+    admin: 201,
+    body: () => ({ user_ids: [newUser()] }),
+  },
+  "PATCH /api/conversations/:id/participants/:user_id": {
+    ...hidden,
+    member: 403,
+    admin: 200,
+    body: () => ({ role: "member" }),
+  },
+  "GET /api/conversations/:id/messages": { ...hidden, member: 200, admin: 200 },
+  "GET /api/conversations/:id/messages/since/:message_id": { ...hidden, member: 200, admin: 200 },
+  "POST /api/conversations/:id/messages": {
+    ...hidden,
+    member: 201,
+    admin: 201,
+    body: () => ({ temp_id: crypto.randomUUID(), body: text }),
+  },
+  "PATCH /api/conversations/:id/messages/:message_id": {
+    ...hidden,
+    member: 403,
+    admin: 200,
+    body: () => ({ body: text }),
+  },
+  "DELETE /api/conversations/:id/messages/:message_id": { ...hidden, member: 403, admin: 200 },
+  "DELETE /api/conversations/:id/participants/:user_id": { ...hidden, member: 403, admin: 204 },
+  "DELETE /api/conversations/:id": { ...hidden, member: 403, admin: 204 },
+};
+
+/** Routes open to everybody, and the socket, which answers with close codes. */
+const OPEN = ["GET /api/health", "GET /api/ready", "GET /api/conversations/:id/socket", "GET /*"];
+
+const users = { outsider: newUser(), removed: newUser(), member: newUser(), admin: newUser() };
+const target = newUser();
+let expired: string;
+let id: string;
+
+async function prepare(): Promise<void> {
+  id = await newConversation(users.admin, users.member, users.removed, target);
+  await (await join(users.admin, id)).say("by the admin");
+  await call(users.admin, "DELETE", `/conversations/${id}/participants/${users.removed}`);
+}
+
+beforeAll(async () => {
+  expired = await new SignJWT({})
+    .setProtectedHeader({ alg: "HS256" })
+    .setSubject(users.admin)
+    .setIssuer("arcyou-chat")
+    .setAudience("arcyou-chat")
+    .setExpirationTime(1)
+    .sign(new TextEncoder().encode(testEnv.CHAT_TOKEN_SECRET));
+  await prepare();
+});
+
+test("every route of the Worker is in the table of this test", () => {
+  const routes = new Set(
+    app.routes.filter(({ method }) => method !== "ALL").map(({ method, path }) => `${method} ${path}`),
+  );
+  expect([...routes].sort()).toEqual([...Object.keys(ROUTES), ...OPEN].sort());
+});
+
+const cases = Object.keys(ROUTES).flatMap((route) => CALLERS.map((caller) => [route, caller] as const));
+
+test.each(cases)("P1 P2 A5: %s by %s", async (route, caller) => {
+  const [method = "", pattern = ""] = route.split(" ");
+  const access = ROUTES[route] as Access;
+  const path = pattern
+    .replace("/api", "")
+    .replace(":id", id)
+    .replace(":message_id", "1")
+    .replace(":user_id", target);
+  const tokens: Record<Caller, string | null> = { nobody: null, expired, ...users };
+  const reply = await call(tokens[caller], method, path, access.body?.({ target }));
+  if (caller === "nobody" || caller === "expired") {
+    expect([reply.status, reply.body.error.code]).toEqual([401, "UNAUTHORIZED"]);
+    return;
+  }
+  expect(reply.status).toBe(access[caller]);
+  if (reply.status === 404) expect(reply.body.error.code).toBe("CONVERSATION_NOT_FOUND");
+  if (reply.status === 403) expect(reply.body.error.code).toBe("FORBIDDEN");
+});
+
+test("S2 P1: the socket by everybody", async () => {
+  await prepare();
+  const closes = async (token: string | null) => (await (await open(token, id)).untilClosed()).code;
+  expect(await closes(null)).toBe(4401);
+  expect(await closes(expired)).toBe(4401);
+  expect(await closes(users.outsider)).toBe(4404);
+  expect(await closes(users.removed)).toBe(4404);
+  await join(users.member, id);
+  await join(users.admin, id);
+});
