@@ -98,6 +98,7 @@ export function removeParticipant(
     actorId,
     verdict: sql`case
       when ${userId} <> ${actorId} and not (${isAdmin}) then 'forbidden'
+      when ${isDirect(id)} then 'direct'
       when ${roleOf(id, userId)} is null then 'no_target'
       when ${isLastAdmin(id, userId)} then 'last_admin'
       else 'done' end`,

@@ -1,5 +1,6 @@
+import { randomBytes } from "node:crypto";
 import { createWriteStream, existsSync, type WriteStream } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -73,6 +74,7 @@ async function start(): Promise<void> {
   await startWorker(port, dataDir, logs, {
     ENVIRONMENT: "development",
     DATABASE_URL: database.url,
+    CHAT_TOKEN_SECRET: await chatTokenSecret(dataDir),
     ...(database.fetchEndpoint === null ? {} : { NEON_FETCH_ENDPOINT: database.fetchEndpoint }),
   });
   console.log("Worker ✓");
@@ -123,6 +125,13 @@ async function openEmbedded(dataDir: string, logs: string): Promise<string> {
   void postgres.exited.then(() => fail(`PostgreSQL ended unexpectedly; its log is in ${logs}.`));
   console.log(`PostgreSQL ${postgres.version} on 127.0.0.1:${postgres.port} ✓`);
   return postgres.url;
+}
+
+/** A secret of this data directory's own, so that chat tokens outlive a restart. */
+async function chatTokenSecret(dataDir: string): Promise<string> {
+  const file = join(dataDir, "chat-token-secret");
+  if (!existsSync(file)) await writeFile(file, randomBytes(32).toString("base64url"), { mode: 0o600 });
+  return readFile(file, "utf8");
 }
 
 async function startWorker(

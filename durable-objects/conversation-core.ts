@@ -1,3 +1,4 @@
+import { describeError } from "../db/client.ts";
 import type { ConversationSnapshot } from "../db/conversations.ts";
 import type { StoredMessage } from "../db/messages.ts";
 import { CLOSE } from "../protocol/close-codes.ts";
@@ -16,9 +17,17 @@ import { PROTOCOL_VERSION } from "../protocol/version.ts";
 import { applyCommand, type CommandOutcome, type MessageCommand, type Position } from "./commands.ts";
 import { Drain, type DrainTarget } from "./drain.ts";
 import { Log, type Sql } from "./log.ts";
-import { diffSnapshot, Mirror, type MirroredParticipant, type MirrorState } from "./mirror.ts";
+import {
+  diffSnapshot,
+  Mirror,
+  type MirrorChange,
+  type MirroredParticipant,
+  type MirrorState,
+} from "./mirror.ts";
 import { type RateLimit, RateLimiter } from "./rate-limit.ts";
-import { encodeFrame, type SessionAttachment, type SessionSocket, Sessions } from "./sessions.ts";
+import { type SessionAttachment, type SessionSocket, Sessions } from "./sessions.ts";
+
+import { changesSince, conversationFor, latestPage, mirrorEvent, toParticipant, type View } from "./views.ts";
 
 /** Everything outside the conversation that it needs: the platform in production, a simulation in tests. */
 export interface ConversationHost {
@@ -136,6 +145,11 @@ export class ConversationCore<Socket extends SessionSocket> {
     if (this.#mirror.read()) this.#findPosition();
   }
 
+  /** Tells of an alarm that an earlier instance asked for, so that a later one does not replace it. */
+  restoreAlarm(timeMs: number | null): void {
+    this.#alarmAt = timeMs ?? Number.POSITIVE_INFINITY;
+  }
+
   /** Takes back a socket that outlived the instance that accepted it. */
   restore(socket: Socket, attachment: SessionAttachment): void {
     this.#sessions.add(socket, attachment);
@@ -175,8 +189,8 @@ export class ConversationCore<Socket extends SessionSocket> {
       this.#wakeAt(Math.ceil(options.expiresAt / EXPIRY_ROUND_MS) * EXPIRY_ROUND_MS);
     }
     // From here to `synced` nothing is awaited: no change can fall between what is told and what follows.
-    const missed = this.#changesSince(state, options.since, options.epoch);
-    const page = missed ? null : this.#latestPage(state);
+    const missed = changesSince(this.#view(), options.since, options.epoch);
+    const page = missed ? null : latestPage(this.#view());
     this.#sessions.send(session, {
       type: "ready",
       protocol: PROTOCOL_VERSION,
@@ -184,13 +198,13 @@ export class ConversationCore<Socket extends SessionSocket> {
       epoch: state.epoch,
       seq: this.#position.seq,
       last_message_id: this.#position.head,
-      conversation: this.#conversationFor(state, member.user_id),
+      conversation: conversationFor(this.#view(), member.user_id),
       participants: this.participants(),
       resume: missed ? "complete" : "reset",
       expires_at: options.expiresAt === null ? null : new Date(options.expiresAt).toISOString(),
       ...(page ? { messages: page.messages, has_more: page.hasMore } : {}),
     });
-    if (missed) for (const chunk of chunks(missed, 100)) this.#sessions.send(session, ...chunk);
+    if (missed) this.#sessions.send(session, ...missed);
     this.#sessions.send(session, { type: "synced", seq: this.#position.seq });
     return ok(undefined);
   }
@@ -273,7 +287,7 @@ export class ConversationCore<Socket extends SessionSocket> {
   /** The conversation as the user sees it now. */
   async summary(userId: string): Promise<Result<Conversation>> {
     const entered = await this.#enter(userId);
-    return entered.ok ? ok(this.#conversationFor(entered.value, userId)) : entered;
+    return entered.ok ? ok(conversationFor(this.#view(), userId)) : entered;
   }
 
   /** Users with an open socket here; nobody for an outsider. */
@@ -335,6 +349,10 @@ export class ConversationCore<Socket extends SessionSocket> {
   // Commit
 
   #submit(userId: string, command: MessageCommand, settle: (outcome: CommandOutcome) => void): void {
+    if (!this.#mirror.member(userId)) {
+      settle({ kind: "refused", refusal: conversationNotFound().error });
+      return;
+    }
     const waitMs = this.#limiter.take(userId, this.#host.now());
     if (waitMs > 0) {
       const { error } = refuse("RATE_LIMITED", "Too many messages. Slow down.", { retry_after_ms: waitMs });
@@ -389,7 +407,7 @@ export class ConversationCore<Socket extends SessionSocket> {
     const events = outcomes.flatMap((outcome) => (outcome.kind === "changed" ? [outcome.event] : []));
     if (events.length > 0) {
       this.#wakeAt(now + DRAIN_SAFETY_MS);
-      this.#sessions.broadcast(encodeFrame(events), now);
+      this.#sessions.broadcast(events, now);
     }
     jobs.forEach(({ settle }, index) => {
       const outcome = outcomes[index];
@@ -495,7 +513,7 @@ export class ConversationCore<Socket extends SessionSocket> {
             if (known) this.#mirror.writeParticipant({ ...known, role: change.participant.role, seq });
           }
         }
-        events.push(this.#mirrorEvent(change, seq));
+        events.push(this.#eventOf(change, seq));
       }
       this.#mirror.writeState(next);
     });
@@ -504,13 +522,13 @@ export class ConversationCore<Socket extends SessionSocket> {
       for (const session of this.#sessions.ofUser(userId))
         this.#sessions.close(session, CLOSE.removed, "removed");
     }
-    if (events.length > 0) this.#sessions.broadcast(encodeFrame(events), this.#host.now());
+    if (events.length > 0) this.#sessions.broadcast(events, this.#host.now());
   }
 
   /** The conversation was deleted: everybody is told, and nothing of it stays here. */
   async #end(): Promise<void> {
     this.#sessions.broadcast(
-      encodeFrame([{ type: "conversation.deleted", seq: this.#position.seq + 1 }]),
+      [{ type: "conversation.deleted", seq: this.#position.seq + 1 }],
       this.#host.now(),
     );
     this.#sessions.closeAll(CLOSE.conversationNotFound, "deleted");
@@ -528,8 +546,8 @@ export class ConversationCore<Socket extends SessionSocket> {
     const updated = { ...member, user: { ...member.user, name, avatar_url: avatarUrl }, seq };
     this.#host.transaction(() => this.#mirror.writeParticipant(updated));
     this.#position.seq = seq;
-    const event = this.#mirrorEvent({ type: "updated", participant: updated }, seq);
-    this.#sessions.broadcast(encodeFrame([event]), this.#host.now());
+    const event = this.#eventOf({ type: "updated", participant: updated }, seq);
+    this.#sessions.broadcast([event], this.#host.now());
   }
 
   #findPosition(): void {
@@ -551,113 +569,24 @@ export class ConversationCore<Socket extends SessionSocket> {
     try {
       return ok(await work());
     } catch (error) {
-      this.#host.note("postgres_unavailable", { error: String(error).slice(0, 300) });
+      this.#host.note("postgres_unavailable", { error: describeError(error) });
       return refuse("SERVICE_UNAVAILABLE", "The database cannot be reached. Try again.", {
         retry_after_ms: 2_000,
       });
     }
   }
 
-  // What sockets are told
-
-  /** Changes a socket at `since` missed, by seq; null when they cannot be told completely. */
-  #changesSince(
-    state: MirrorState,
-    since: number | undefined,
-    epoch: string | undefined,
-  ): DurableEvent[] | null {
-    const newest = this.#position.seq;
-    if (since === undefined || epoch !== state.epoch || since > newest || since < state.baseSeq) return null;
-    if (newest - since > LIMITS.resumeChanges) return null;
-    const events: DurableEvent[] = this.#log.changedSince(since, newest).map(({ message, createdSeq }) => {
-      const type =
-        createdSeq > since
-          ? "message.created"
-          : message.deleted_at === null
-            ? "message.updated"
-            : "message.deleted";
-      return { type, seq: message.seq, message };
-    });
-    if (state.seq > since) events.push(this.#mirrorEvent({ type: "title", title: state.title }, state.seq));
-    for (const participant of this.#mirror.participants.values()) {
-      if (participant.seq <= since) continue;
-      if (participant.removed) {
-        events.push(this.#mirrorEvent({ type: "removed", userId: participant.user_id }, participant.seq));
-      } else {
-        const type = participant.joinedSeq > since ? "added" : "updated";
-        events.push(this.#mirrorEvent({ type, participant }, participant.seq));
-      }
-    }
-    return events.sort((a, b) => a.seq - b.seq);
+  #eventOf(change: MirrorChange, seq: number): DurableEvent {
+    return mirrorEvent(this.#view(), change, seq);
   }
 
-  #mirrorEvent(
-    change:
-      | { type: "title"; title: string | null }
-      | { type: "removed"; userId: string }
-      | {
-          type: "added" | "updated";
-          participant: MirroredParticipant | ConversationSnapshot["participants"][number];
-        },
-    seq: number,
-  ): DurableEvent {
-    switch (change.type) {
-      case "title":
-        return {
-          type: "conversation.updated",
-          seq,
-          conversation: {
-            id: this.#mirror.state?.id ?? "",
-            title: change.title,
-            updated_at: this.#updatedAt(),
-            participant_count: this.#mirror.members().length,
-          },
-        };
-      case "removed":
-        return { type: "conversation.participant_removed", seq, user_id: change.userId };
-      case "added":
-      case "updated": {
-        const isOnline = this.#sessions.ofUser(change.participant.user_id).length > 0;
-        const participant = toParticipant(change.participant, isOnline);
-        return change.type === "added"
-          ? { type: "conversation.participant_added", seq, participant }
-          : { type: "conversation.participant_updated", seq, participant };
-      }
-    }
-  }
-
-  #latestPage(state: MirrorState): { messages: Message[]; hasMore: boolean } {
-    const { head } = this.#position;
-    const messages = this.#log.pageBefore(head + 1, state.floor, LIMITS.pageSizeDefault);
-    return { messages, hasMore: (messages[0]?.id ?? head + 1) > 1 };
-  }
-
-  #conversationFor(state: MirrorState, userId: string): Conversation {
-    const member = this.#mirror.member(userId);
-    const lastReadId = this.#log.newestSentBy(userId, member?.last_read_id ?? 0);
+  #view(): View {
     return {
-      id: state.id,
-      type: state.type,
-      title: state.title,
-      created_by: state.created_by,
-      created_at: state.created_at,
-      updated_at: this.#updatedAt(),
-      last_message_id: this.#position.head,
-      last_message: this.#log.get(this.#position.head),
-      participant_count: this.#mirror.members().length,
-      me: {
-        role: member?.role ?? "member",
-        last_read_id: lastReadId,
-        unread_count: this.#log.countUnread(userId, lastReadId),
-        muted_until: null,
-      },
+      log: this.#log,
+      mirror: this.#mirror,
+      position: this.#position,
+      online: this.#sessions.onlineUsers(),
     };
-  }
-
-  #updatedAt(): string {
-    const known = this.#mirror.state?.updated_at ?? "";
-    const last = this.#log.get(this.#position.head)?.created_at ?? "";
-    return [known, last].sort()[1] ?? known;
   }
 
   #hasRoom(userId: string, isAlive: (socket: Socket, sinceMs: number) => boolean): boolean {
@@ -675,17 +604,4 @@ export class ConversationCore<Socket extends SessionSocket> {
     this.#alarmAt = timeMs;
     this.#host.setAlarm(timeMs);
   }
-}
-
-function toParticipant(
-  { user_id, role, joined_at, last_read_id, user }: ConversationSnapshot["participants"][number],
-  online: boolean,
-): Participant {
-  return { user_id, role, joined_at, last_read_id, online, last_seen_at: null, user };
-}
-
-function chunks<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
-    items.slice(index * size, (index + 1) * size),
-  );
 }

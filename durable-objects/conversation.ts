@@ -59,6 +59,7 @@ export class Conversation extends DurableObject<ConversationEnv> {
       },
       id,
     );
+    void ctx.blockConcurrencyWhile(async () => this.#core.restoreAlarm(await ctx.storage.getAlarm()));
     for (const socket of ctx.getWebSockets()) {
       if (socket.readyState === WebSocket.OPEN) this.#core.restore(socket, socket.deserializeAttachment());
     }

@@ -2,6 +2,8 @@ import type { StoredMessage } from "../db/messages.ts";
 import type { DrainCursor, Log } from "./log.ts";
 
 const BATCH_MESSAGES = 500;
+/** Of bodies in one batch: a request far below what Neon accepts, and an object has 128 MB of memory. */
+const BATCH_CHARACTERS = 2_000_000;
 const RETRY_FIRST_MS = 500;
 const RETRY_MAX_MS = 30_000;
 
@@ -43,7 +45,8 @@ export function retryDelayMs(failures: number, random: number): number {
  */
 export class Drain {
   readonly #options: DrainOptions;
-  #running: Promise<void> | null = null;
+  #run: Promise<void> = Promise.resolve();
+  #isDraining = false;
   #failures = 0;
   #retryAt = 0;
 
@@ -53,12 +56,8 @@ export class Drain {
 
   /** Drains what there is, unless a failure said to wait. Never throws; one run at a time. */
   run(): Promise<void> {
-    if (this.#running) return this.#running;
-    if (this.#options.now() < this.#retryAt) return Promise.resolve();
-    this.#running = this.#drainAll().finally(() => {
-      this.#running = null;
-    });
-    return this.#running;
+    if (!this.#isDraining && this.#options.now() >= this.#retryAt) this.#run = this.#drainAll();
+    return this.#run;
   }
 
   /** When the next attempt is due; null when the last one succeeded. */
@@ -73,15 +72,22 @@ export class Drain {
 
   async #drainAll(): Promise<void> {
     const { log, target, save } = this.#options;
-    for (;;) {
-      const cursor = log.readCursor();
-      const { messages, next } = log.undrained(cursor, BATCH_MESSAGES);
-      if (messages.length === 0) return;
-      const answer = await target.write({ messages, seq: next.seq });
-      if (answer.outcome === "failed") return this.#fail(answer.error);
-      if (answer.outcome === "refused" && !(await this.#writeOneByOne(messages))) return;
-      this.#failures = 0;
-      if (!save(next)) return;
+    this.#isDraining = true;
+    try {
+      for (;;) {
+        const { messages, next } = log.undrained(log.readCursor(), BATCH_MESSAGES, BATCH_CHARACTERS);
+        if (messages.length === 0) return;
+        const answer = await target.write({ messages, seq: next.seq });
+        if (answer.outcome === "failed") return this.#fail(answer.error);
+        if (answer.outcome === "refused" && !(await this.#writeOneByOne(messages))) return;
+        this.#failures = 0;
+        if (!save(next)) return;
+      }
+    } catch (error) {
+      this.#fail(String(error));
+    } finally {
+      // Together with finding nothing left: a commit right after it starts a new run.
+      this.#isDraining = false;
     }
   }
 

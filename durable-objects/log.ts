@@ -128,8 +128,15 @@ export class Log {
     return [...created, ...changed].sort((a, b) => a.message.seq - b.message.seq);
   }
 
-  /** The next messages to drain after the cursor, at most `limit`, and the cursor that writing them leads to. */
-  undrained(cursor: DrainCursor, limit: number): { messages: StoredMessage[]; next: DrainCursor } {
+  /**
+   * The next messages to drain after the cursor, and the cursor that writing them leads to: at most `limit`,
+   * and no more after their bodies exceed `maxCharacters`.
+   */
+  undrained(
+    cursor: DrainCursor,
+    limit: number,
+    maxCharacters: number,
+  ): { messages: StoredMessage[]; next: DrainCursor } {
     const created = this.#stored("where id > ? order by id limit ?", cursor.messageId, limit);
     const changed = this.#stored(
       "where seq <> created_seq and seq > ? order by seq limit ?",
@@ -143,6 +150,12 @@ export class Log {
     ]
       .sort((a, b) => a.at - b.at)
       .slice(0, limit);
+    let characters = 0;
+    const end = steps.findIndex(({ stored }) => {
+      characters += JSON.stringify(stored.message.body).length;
+      return characters > maxCharacters;
+    });
+    if (end >= 0) steps.length = Math.max(1, end);
     return {
       messages: [...new Map(steps.map(({ stored }) => [stored.message.id, stored])).values()],
       next: {

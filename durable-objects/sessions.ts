@@ -59,16 +59,18 @@ export class Sessions<Socket extends SessionSocket> {
     return earliest;
   }
 
-  /** Sends the same text to everybody whose credential still holds; closes those whose credential ended. */
-  broadcast(text: string, nowMs: number): void {
+  /** Tells everybody whose credential still holds, in frames serialised once; closes those whose credential ended. */
+  broadcast(events: readonly ServerEvent[], nowMs: number): void {
+    const frames = encodeFrames(events);
     for (const session of this.#bySocket.values()) {
       if (isExpired(session, nowMs)) this.close(session, CLOSE.unauthorized, "expired");
-      else this.#send(session, text);
+      else for (const frame of frames) this.#send(session, frame);
     }
   }
 
   send(session: Session<Socket>, ...events: ServerEvent[]): void {
-    if (this.#bySocket.has(session.socket)) this.#send(session, encodeFrame(events));
+    if (this.#bySocket.has(session.socket))
+      for (const frame of encodeFrames(events)) this.#send(session, frame);
   }
 
   close(session: Session<Socket>, code: number, reason: string): void {
@@ -96,9 +98,27 @@ export class Sessions<Socket extends SessionSocket> {
   }
 }
 
-/** Several events share a frame as an array; a single one stands alone. */
-export function encodeFrame(events: readonly ServerEvent[]): string {
-  return JSON.stringify(events.length === 1 ? events[0] : events);
+/** Characters after which events go on in another frame. */
+const FRAME_CHARACTERS = 256 * 1024;
+
+/** Events as the fewest frames of a bounded size, in order: an array where several share one. */
+export function encodeFrames(events: readonly ServerEvent[]): string[] {
+  const frames: string[] = [];
+  let parts: string[] = [];
+  let characters = 0;
+  const flush = (): void => {
+    if (parts.length > 0) frames.push(parts.length === 1 ? parts.join() : `[${parts.join(",")}]`);
+    parts = [];
+    characters = 0;
+  };
+  for (const event of events) {
+    const text = JSON.stringify(event);
+    if (characters + text.length > FRAME_CHARACTERS) flush();
+    parts.push(text);
+    characters += text.length;
+  }
+  flush();
+  return frames;
 }
 
 export const isExpired = ({ expiresAt }: SessionAttachment, nowMs: number): boolean =>

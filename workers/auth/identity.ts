@@ -1,3 +1,5 @@
+import type { UnauthorizedReason } from "../../protocol/close-codes.ts";
+
 /** Who a credential speaks for. */
 export interface Identity {
   userId: string;
@@ -7,9 +9,6 @@ export interface Identity {
   expiresAt: number | null;
 }
 
-/** Why a credential was not accepted. */
-export type RejectReason = "missing" | "invalid" | "expired";
+export type Authentication = { ok: true; identity: Identity } | { ok: false; reason: UnauthorizedReason };
 
-export type Authentication = { ok: true; identity: Identity } | { ok: false; reason: RejectReason };
-
-export const rejected = (reason: RejectReason): Authentication => ({ ok: false, reason });
+export const rejected = (reason: UnauthorizedReason): Authentication => ({ ok: false, reason });

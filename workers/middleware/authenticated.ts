@@ -1,12 +1,13 @@
 import type { MiddlewareHandler } from "hono";
 import { saveProfile } from "../../db/users.ts";
+import type { UnauthorizedReason } from "../../protocol/close-codes.ts";
 import { refuse } from "../../protocol/errors.ts";
 import { authenticate } from "../auth/authenticate.ts";
-import type { Identity, RejectReason } from "../auth/identity.ts";
+import type { Identity } from "../auth/identity.ts";
 import type { AppContext, AppEnv } from "../context.ts";
 import { errorResponse } from "./errors.ts";
 
-const MESSAGE: Record<RejectReason, string> = {
+const MESSAGE: Record<UnauthorizedReason, string> = {
   missing: "A credential is required: Authorization: Bearer <token>.",
   invalid: "The credential is not valid.",
   expired: "The credential has expired.",

@@ -1,0 +1,103 @@
+import type { Message } from "../protocol/entities.ts";
+import type { Unsubscribe } from "./events.ts";
+import type { ConversationState, LiveConversation } from "./live-conversation.ts";
+import type { MessageInput } from "./outbox.ts";
+
+/** Options of {@link ConversationHandle.send}. */
+export interface SendOptions {
+  /** The idempotency key, 1 to 64 characters. Default: a new one. */
+  tempId?: string;
+  /** Id of the message this one answers. */
+  replyToId?: number;
+}
+
+/**
+ * One user of a conversation: a view, a component. All handles of a conversation share one connection and one
+ * state; when the last one leaves, and nothing is unsent, the connection closes.
+ */
+export class ConversationHandle {
+  readonly id: string;
+  readonly #live: LiveConversation;
+  readonly #newId: () => string;
+  readonly #release: () => void;
+  readonly #subscriptions = new Set<Unsubscribe>();
+
+  /** Made by `ChatClient.joinConversation`. */
+  constructor(live: LiveConversation, newId: () => string) {
+    this.id = live.id;
+    this.#live = live;
+    this.#newId = newId;
+    this.#release = live.hold();
+  }
+
+  /** What is known now. The same object until something changes. */
+  get state(): ConversationState {
+    return this.#live.state;
+  }
+
+  /** Calls back after each change of `state`, as `useSyncExternalStore` expects it. Needs no `this`. */
+  readonly subscribe = (callback: () => void): Unsubscribe => {
+    const unsubscribe = this.#live.subscribe(callback);
+    const end = () => {
+      this.#subscriptions.delete(end);
+      unsubscribe();
+    };
+    this.#subscriptions.add(end);
+    return end;
+  };
+
+  /** The current `state`, for `useSyncExternalStore`. Needs no `this`. */
+  readonly getState = (): ConversationState => this.#live.state;
+
+  /**
+   * Sends a message: now, or as soon as there is a connection. It stands in `state.pending` until the service
+   * confirms it. The same `tempId` again is the same message.
+   *
+   * @returns the message as everybody sees it, once it is durable
+   * @throws ChatError when the service refuses it for good, or when the conversation is closed. With
+   *   `NETWORK_ERROR` it may have arrived: retry with the same `tempId` rather than sending anew.
+   */
+  send(body: MessageInput, { tempId = this.#newId(), replyToId }: SendOptions = {}): Promise<Message> {
+    return this.#live.send(body, tempId, replyToId ?? null);
+  }
+
+  /** Replaces the body of one's own message. @throws ChatError as {@link send} does */
+  edit(id: number, body: MessageInput): Promise<Message> {
+    return this.#live.edit(id, body);
+  }
+
+  /** Deletes a message: one's own, or as an admin anybody's. @throws ChatError as {@link send} does */
+  delete(id: number): Promise<Message> {
+    return this.#live.delete(id);
+  }
+
+  /** Sends a failed message again, with its `temp_id`. @throws ChatError as {@link send} does */
+  retry(tempId: string): Promise<Message> {
+    return this.#live.retry(tempId);
+  }
+
+  /**
+   * Forgets a message that failed or is still queued. A queued one that was already sent once may have
+   * arrived and then still appear.
+   *
+   * @returns false when there is no such message, or when it is on its way
+   */
+  discard(tempId: string): boolean {
+    return this.#live.discard(tempId);
+  }
+
+  /**
+   * Loads the page before the first message, once at a time. Does nothing when there is none.
+   *
+   * @throws ChatError as REST calls do
+   */
+  loadOlder(): Promise<void> {
+    return this.#live.loadOlder();
+  }
+
+  /** Ends this handle's use of the conversation and its subscriptions. Calling it again does nothing. */
+  leave(): void {
+    for (const end of [...this.#subscriptions]) end();
+    this.#release();
+  }
+}

@@ -1,0 +1,105 @@
+import { LIMITS } from "../protocol/limits.ts";
+import type { Backoff } from "./backoff.ts";
+import type { Pace } from "./pace.ts";
+import { type OpenSocket, partySocket, type WebSocketConstructor } from "./socket.ts";
+
+/** How a {@link ChatClient} reaches the service, and everything it takes from its surroundings. */
+export interface ChatClientOptions {
+  /** Where the service is: `https://chat.example`, or a path of the page's own origin. ws and wss do as well. */
+  url: string;
+  /**
+   * Gives a credential that is valid now. Called for every connection attempt and every REST call, so it should
+   * keep a token until shortly before its end. Made of letters, digits and ``!#$%&'*+-.^_`|~`` only (every
+   * JWT and UUID is): browsers refuse anything else as a WebSocket subprotocol.
+   */
+  token: () => Promise<string> | string;
+  /** Default: the global one. Node 20 has none; the class of the package `ws` fits. */
+  WebSocket?: WebSocketConstructor;
+  /** Default: the global one. */
+  fetch?: typeof fetch;
+  /** 0 (inclusive) to 1 (exclusive). Default: `Math.random`. */
+  random?: () => number;
+  /** Unix milliseconds. Default: `Date.now`. */
+  now?: () => number;
+  setTimeout?: (callback: () => void, delayMs: number) => unknown;
+  clearTimeout?: (timer: unknown) => void;
+  /** Makes a `temp_id`: unique for its sender forever, 1 to 64 characters. Default: 128 random bits. */
+  newId?: () => string;
+  /** Replaces the socket altogether; `WebSocket` is then not used. For simulations. */
+  openSocket?: OpenSocket;
+  /** Delays between connection attempts. Default: 250 ms to 15 s. */
+  reconnect?: Partial<Backoff>;
+  /** Default: a ping every 12 s, given up if nothing at all arrives within 10 s. */
+  heartbeat?: Partial<Heartbeat>;
+  /** How long an attempt may go without progress until it is live, milliseconds. Default: 15 000. */
+  connectTimeoutMs?: number;
+  /** How long a REST call may take, milliseconds. Default: 30 000. */
+  requestTimeoutMs?: number;
+  /** Default: the service's own rate and half of its burst, so that two devices do not trip over it. */
+  pace?: Partial<Pace>;
+  /** Commands sent and not yet answered, per conversation. Default: 20. */
+  maxInFlight?: number;
+  /** Messages that `loadOlder` asks for at a time, 1 to 100. Default: 50. */
+  pageSize?: number;
+}
+
+/** How a silent connection is found out, milliseconds. */
+export interface Heartbeat {
+  everyMs: number;
+  answerMs: number;
+}
+
+/** The options with every default filled in. */
+export interface Environment {
+  token: () => Promise<string> | string;
+  fetch: typeof fetch;
+  random: () => number;
+  now: () => number;
+  setTimeout: (callback: () => void, delayMs: number) => unknown;
+  clearTimeout: (timer: unknown) => void;
+  newId: () => string;
+  openSocket: OpenSocket;
+  reconnect: Backoff;
+  heartbeat: Heartbeat;
+  connectTimeoutMs: number;
+  requestTimeoutMs: number;
+  pace: Pace;
+  maxInFlight: number;
+  pageSize: number;
+  /** Without a slash at the end. */
+  httpUrl: string;
+  socketUrl: string;
+}
+
+/** @throws TypeError when `url` is not a URL, or is relative where there is no page */
+export function toEnvironment(options: ChatClientOptions): Environment {
+  const base = new URL(options.url, globalThis.location?.href);
+  const httpUrl = `${base.origin}${base.pathname}`.replace(/\/+$/, "").replace(/^ws/, "http");
+  return {
+    token: options.token,
+    // Called as a method of another object, the browser's fetch and timers throw "Illegal invocation".
+    fetch: options.fetch ?? ((input, init) => fetch(input, init)),
+    random: options.random ?? Math.random,
+    now: options.now ?? Date.now,
+    setTimeout: options.setTimeout ?? ((callback, delayMs) => setTimeout(callback, delayMs)),
+    clearTimeout: options.clearTimeout ?? ((timer) => clearTimeout(timer as number)),
+    newId: options.newId ?? randomId,
+    openSocket: options.openSocket ?? partySocket(options.WebSocket),
+    reconnect: { firstMs: 250, maxMs: 15_000, ...options.reconnect },
+    heartbeat: { everyMs: 12_000, answerMs: 10_000, ...options.heartbeat },
+    connectTimeoutMs: options.connectTimeoutMs ?? 15_000,
+    requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
+    pace: { perSecond: LIMITS.commandsPerSecond, burst: LIMITS.commandBurst / 2, ...options.pace },
+    maxInFlight: options.maxInFlight ?? 20,
+    pageSize: options.pageSize ?? LIMITS.pageSizeDefault,
+    httpUrl,
+    socketUrl: httpUrl.replace(/^http/, "ws"),
+  };
+}
+
+// Not crypto.randomUUID: pages served over plain HTTP on a local network do not have it.
+function randomId(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  ).join("");
+}

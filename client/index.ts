@@ -1,0 +1,26 @@
+export type {
+  Attachment,
+  Conversation,
+  ConversationType,
+  Message,
+  MessageBody,
+  Participant,
+  Profile,
+  Reaction,
+  Role,
+} from "../protocol/entities.ts";
+export type { ErrorCode, ErrorDetail } from "../protocol/errors.ts";
+export type { DurableEvent, ServerEvent } from "../protocol/frames.ts";
+export type { CreateConversation } from "../protocol/rest.ts";
+export type { ChatApi, Page } from "./api.ts";
+export type { Backoff } from "./backoff.ts";
+export { ChatClient } from "./chat-client.ts";
+export type { StopReason } from "./connection.ts";
+export type { ConversationHandle, SendOptions } from "./conversation-handle.ts";
+export type { ChatClientOptions, Heartbeat } from "./environment.ts";
+export { ChatError, type ChatErrorCode, type ChatErrorFields } from "./errors.ts";
+export type { ConnectInfo, DisconnectInfo, ErrorInfo, EventOf, Unsubscribe } from "./events.ts";
+export type { ConversationState } from "./live-conversation.ts";
+export type { MessageInput, PendingMessage } from "./outbox.ts";
+export type { Pace } from "./pace.ts";
+export type { OpenSocket, Socket, SocketHandlers, WebSocketConstructor } from "./socket.ts";

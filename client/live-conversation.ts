@@ -1,0 +1,611 @@
+import type { Conversation, Message, Participant } from "../protocol/entities.ts";
+import type { Command, DurableEvent, ErrorEvent, Ready, ServerEvent } from "../protocol/frames.ts";
+import { LIMITS } from "../protocol/limits.ts";
+import { PROTOCOL_VERSION } from "../protocol/version.ts";
+import type { ChatApi } from "./api.ts";
+import { backoffMs } from "./backoff.ts";
+import { Connection, type StopReason, type Verdict } from "./connection.ts";
+import type { Environment } from "./environment.ts";
+import { ChatError } from "./errors.ts";
+import { Listeners, type Unsubscribe } from "./events.ts";
+import {
+  discard,
+  enqueue,
+  failAll,
+  fitsFrame,
+  isUnsettled,
+  type MessageInput,
+  type Outbox,
+  type OutboxEntry,
+  type PendingMessage,
+  pendingMessages,
+  refused,
+  requeue,
+  retry,
+  settle,
+  take,
+} from "./outbox.ts";
+import { type Bucket, msUntilToken, refill } from "./pace.ts";
+import {
+  abandonOlder,
+  applyEvent,
+  applyOlder,
+  applySync,
+  beginOlder,
+  EMPTY_TIMELINE,
+  firstId,
+  messagesSince,
+  type Timeline,
+} from "./timeline.ts";
+import { Timer } from "./timer.ts";
+
+/** Everything known of a conversation at one moment. Never changed: a change makes a new one. */
+export interface ConversationState {
+  /**
+   * - `disconnected`: not asked to connect
+   * - `connecting`: on the way, or waiting to try again
+   * - `syncing`: connected; what was missed is arriving
+   * - `live`: nothing is missing
+   * - `closed`: will not come back by itself; `reason` says why
+   */
+  readonly status: "disconnected" | "connecting" | "syncing" | "live" | "closed";
+  /** Why the last connection ended; null while it is live and before the first. */
+  readonly reason: StopReason | null;
+  /** null before the first sync. */
+  readonly conversation: Conversation | null;
+  readonly participants: readonly Participant[];
+  /** Confirmed messages, ids ascending and contiguous. */
+  readonly messages: readonly Message[];
+  /** One's own messages that are not confirmed, in the order they were sent. They belong after `messages`. */
+  readonly pending: readonly PendingMessage[];
+  /** Whether messages before the first one exist. */
+  readonly has_older: boolean;
+  readonly loading_older: boolean;
+  readonly last_message_id: number;
+  readonly seq: number;
+  readonly epoch: string | null;
+}
+
+/** What a conversation tells the client it belongs to. */
+export interface ConversationObserver {
+  message(message: Message): void;
+  failure(error: ChatError, conversationId: string): void;
+  connect(conversationId: string): void;
+  disconnect(conversationId: string, verdict: Verdict): void;
+  server(event: ServerEvent, conversationId: string): void;
+  /** Nobody needs it, and it holds nothing that anybody could miss. */
+  released(conversationId: string): void;
+}
+
+/** One conversation, whoever looks at it: its timeline, its outbox and its connection. */
+export class LiveConversation {
+  readonly id: string;
+  readonly #env: Environment;
+  readonly #api: ChatApi;
+  readonly #observer: ConversationObserver;
+  readonly #connection: Connection;
+  readonly #changed = new Listeners<[]>();
+  readonly #outboxTimer: Timer;
+  readonly #answers = new Map<string, PromiseWithResolvers<Message>>();
+
+  #timeline: Timeline = EMPTY_TIMELINE;
+  #outbox: Outbox = [];
+  #pending: readonly PendingMessage[] = [];
+  #status: ConversationState["status"] = "disconnected";
+  #reason: StopReason | null = null;
+  /** What has arrived since `ready`; null outside a sync. */
+  #sync: { ready: Ready; events: DurableEvent[] } | null = null;
+  /** The next connection asks for everything anew. */
+  #mustReset = false;
+  #loadingOlder: Promise<void> | null = null;
+  #bucket: Bucket;
+  #holders = 0;
+  #isEnabled = false;
+  #isFlushPlanned = false;
+  #state: ConversationState;
+  /** What is to be told once the state shows it. */
+  #news: Array<() => void> = [];
+
+  constructor(id: string, env: Environment, api: ChatApi, observer: ConversationObserver) {
+    this.id = id;
+    this.#env = env;
+    this.#api = api;
+    this.#observer = observer;
+    this.#bucket = { tokens: env.pace.burst, at: env.now() };
+    this.#outboxTimer = new Timer(env, () => this.#flush());
+    this.#connection = new Connection(env, {
+      address: () => this.#address(),
+      opened: () => this.#opened(),
+      received: (text) => this.#received(text),
+      closed: (verdict) => this.#closed(verdict),
+      failed: (error) => this.#observer.failure(error, this.id),
+    });
+    this.#state = this.#snapshot();
+  }
+
+  get state(): ConversationState {
+    return this.#state;
+  }
+
+  subscribe(callback: () => void): Unsubscribe {
+    return this.#changed.add(callback);
+  }
+
+  /** Keeps it connected until the returned function is called. Connects again if it was closed. */
+  hold(): () => void {
+    this.#holders += 1;
+    this.#connect();
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      this.#holders -= 1;
+      // Later, because a component that is mounted anew leaves and joins in one go.
+      queueMicrotask(() => this.#releaseIfUnused());
+    };
+  }
+
+  /** The client is connected: so is this, while anybody holds it or anything is unsent. */
+  enable(): void {
+    this.#isEnabled = true;
+    this.#connect();
+  }
+
+  disable(): void {
+    this.#isEnabled = false;
+    this.#connection.stop();
+    this.#setClosed("disconnected", "left");
+    this.#publish();
+  }
+
+  wake(): void {
+    this.#connection.wake();
+  }
+
+  check(): void {
+    this.#connection.check();
+  }
+
+  send(body: MessageInput, tempId: string, replyToId: number | null): Promise<Message> {
+    const known = this.#outbox.find(({ key }) => key === tempId);
+    if (known?.status === "failed") return this.retry(tempId);
+    if (known) return this.#answer(tempId);
+    if (tempId.length < 1 || tempId.length > LIMITS.tempIdLength) {
+      return Promise.reject(invalid(`temp_id must have 1 to ${LIMITS.tempIdLength} characters.`));
+    }
+    return this.#submit(tempId, {
+      type: "message.send",
+      temp_id: tempId,
+      body,
+      ...(replyToId === null ? {} : { reply_to_id: replyToId }),
+    });
+  }
+
+  edit(id: number, body: MessageInput): Promise<Message> {
+    const ref = this.#env.newId();
+    return this.#submit(ref, { type: "message.edit", id, body, ref });
+  }
+
+  delete(id: number): Promise<Message> {
+    const ref = this.#env.newId();
+    return this.#submit(ref, { type: "message.delete", id, ref });
+  }
+
+  retry(tempId: string): Promise<Message> {
+    const entry = this.#outbox.find(({ key, command }) => key === tempId && command.type === "message.send");
+    if (!entry) return Promise.reject(invalid("There is no unconfirmed message with this temp_id."));
+    const answer = this.#answer(tempId);
+    if (entry.status === "failed") this.#queue(retry(this.#outbox, tempId));
+    return answer;
+  }
+
+  discard(tempId: string): boolean {
+    const entry = this.#outbox.find(({ key, command }) => key === tempId && command.type === "message.send");
+    if (!entry || entry.status === "sending") return false;
+    this.#outbox = discard(this.#outbox, tempId);
+    this.#reject(
+      tempId,
+      new ChatError("MESSAGE_SEND_FAILED", "The message was discarded.", { retryable: false }),
+    );
+    this.#publish();
+    this.#planFlush();
+    return true;
+  }
+
+  loadOlder(): Promise<void> {
+    if (this.#loadingOlder) return this.#loadingOlder;
+    if (!this.#timeline.has_older) return Promise.resolve();
+    this.#loadingOlder = this.#loadOlder().finally(() => {
+      this.#loadingOlder = null;
+      this.#timeline = abandonOlder(this.#timeline);
+      this.#publish();
+      this.#releaseIfUnused();
+    });
+    this.#publish();
+    return this.#loadingOlder;
+  }
+
+  async #loadOlder(): Promise<void> {
+    this.#timeline = beginOlder(this.#timeline);
+    const page = await this.#api.listMessages(this.id, {
+      before_id: firstId(this.#timeline),
+      limit: this.#env.pageSize,
+    });
+    this.#timeline = applyOlder(this.#timeline, page);
+    this.#settle(page.data);
+  }
+
+  // Connection
+
+  #connect(): void {
+    const isNeeded = this.#holders > 0 || isUnsettled(this.#outbox);
+    if (!this.#isEnabled || !isNeeded) return;
+    if (this.#status !== "disconnected" && this.#status !== "closed") return;
+    this.#status = "connecting";
+    this.#connection.start();
+    this.#publish();
+  }
+
+  #releaseIfUnused(): void {
+    if (this.#holders > 0 || this.#loadingOlder) return;
+    const isClosed = this.#status === "disconnected" || this.#status === "closed";
+    if (!isClosed) {
+      // Closing comes back here.
+      if (!isUnsettled(this.#outbox)) this.#connection.stop();
+      return;
+    }
+    if (this.#outbox.length === 0) this.#observer.released(this.id);
+  }
+
+  #address(): string {
+    const { epoch, seq } = this.#timeline;
+    const query =
+      epoch === null || this.#mustReset ? "" : `?${new URLSearchParams({ since: String(seq), epoch })}`;
+    return `${this.#env.socketUrl}/api/conversations/${encodeURIComponent(this.id)}/socket${query}`;
+  }
+
+  #opened(): void {
+    this.#status = "syncing";
+    this.#publish();
+  }
+
+  #closed(verdict: Verdict): void {
+    const { reason, isFinal } = verdict;
+    if (!isFinal) this.#setClosed("connecting", reason);
+    else if (reason === "left") this.#setClosed("disconnected", reason);
+    else {
+      this.#setClosed("closed", reason);
+      this.#failEverything(reason);
+    }
+    this.#news.push(() => this.#observer.disconnect(this.id, verdict));
+    this.#publish();
+    if (isFinal) this.#releaseIfUnused();
+  }
+
+  #setClosed(status: ConversationState["status"], reason: StopReason): void {
+    this.#status = status;
+    this.#reason = reason;
+    this.#sync = null;
+    this.#outbox = requeue(this.#outbox);
+    this.#outboxTimer.stop();
+  }
+
+  // Events
+
+  #received(text: string): void {
+    let frame: unknown;
+    try {
+      frame = JSON.parse(text);
+    } catch {
+      this.#connection.drop("protocol");
+      return;
+    }
+    for (const event of Array.isArray(frame) ? frame : [frame]) {
+      // An event before it may have ended this connection; the rest of the frame comes again on the next.
+      if (this.#status !== "syncing" && this.#status !== "live") break;
+      if (isEvent(event)) this.#handle(event);
+    }
+    this.#publish();
+    this.#planFlush();
+  }
+
+  #handle(event: ServerEvent): void {
+    switch (event.type) {
+      case "ready":
+        this.#tell(event);
+        if (event.protocol !== PROTOCOL_VERSION) this.#connection.stop("protocol");
+        else this.#sync = { ready: event, events: [] };
+        break;
+      case "synced":
+        this.#tell(event);
+        this.#synced(event.seq);
+        break;
+      case "error":
+        this.#tell(event);
+        this.#refused(event);
+        break;
+      case "message.created":
+      case "message.updated":
+      case "message.deleted":
+      case "conversation.updated":
+      case "conversation.deleted":
+      case "conversation.participant_added":
+      case "conversation.participant_updated":
+      case "conversation.participant_removed":
+        if (this.#sync) this.#sync.events.push(event);
+        else if (this.#status === "live") this.#change(event);
+        break;
+      default:
+        // Of a newer server: it says only what older clients may miss.
+        event satisfies never;
+    }
+  }
+
+  #synced(seq: number): void {
+    if (!this.#sync) return;
+    const { ready, events } = this.#sync;
+    this.#sync = null;
+    const before = this.#timeline;
+    const answers = events.filter(isAnswer);
+    const changes = events.filter((event) => !isAnswer(event));
+    const applied = applySync(before, ready, changes);
+    if (applied.outcome !== "applied" || applied.timeline.seq !== seq) {
+      this.#mustReset = true;
+      this.#connection.drop("out_of_step");
+      return;
+    }
+    this.#mustReset = false;
+    this.#timeline = applied.timeline;
+    this.#status = "live";
+    this.#reason = null;
+    this.#connection.succeed();
+    this.#settle([...(ready.messages ?? []), ...changes.flatMap(messageOf), ...answers.flatMap(messageOf)]);
+    for (const event of changes) this.#tell(event);
+    this.#announce(before);
+    this.#news.push(() => this.#observer.connect(this.id));
+  }
+
+  #change(event: DurableEvent): void {
+    if (isAnswer(event)) {
+      this.#settle(messageOf(event));
+      return;
+    }
+    const before = this.#timeline;
+    const applied = applyEvent(before, event);
+    switch (applied.outcome) {
+      case "applied":
+        this.#timeline = applied.timeline;
+        this.#settle(messageOf(event));
+        this.#tell(event);
+        this.#announce(before);
+        if (event.type === "conversation.deleted") this.#connection.stop("deleted");
+        break;
+      case "known":
+        this.#settle(messageOf(event));
+        break;
+      case "gap":
+        this.#connection.drop("out_of_step");
+        break;
+      case "hole":
+        this.#mustReset = true;
+        this.#connection.drop("out_of_step");
+    }
+  }
+
+  #refused({ ref, temp_id, error: wire }: ErrorEvent): void {
+    const error = ChatError.fromWire(wire);
+    const key = [temp_id, ref].find((value) => value !== undefined && this.#answers.has(value));
+    const entry = this.#outbox.find((other) => other.key === key);
+    if (entry?.status === "sending") {
+      const { reconnect, random, now } = this.#env;
+      const waitMs = error.retry_after_ms ?? backoffMs(reconnect, entry.refusals + 1, random());
+      this.#outbox = refused(this.#outbox, entry.key, error, now() + waitMs);
+      if (!error.retryable) this.#reject(entry.key, error);
+    }
+    this.#news.push(() => this.#observer.failure(error, this.id));
+  }
+
+  #tell(event: ServerEvent): void {
+    this.#news.push(() => this.#observer.server(event, this.id));
+  }
+
+  #announce(before: Timeline): void {
+    for (const message of messagesSince(before, this.#timeline)) {
+      this.#news.push(() => this.#observer.message(message));
+    }
+  }
+
+  // Outbox
+
+  #submit(key: string, command: Command): Promise<Message> {
+    let own: Command;
+    try {
+      // A copy: what the caller does to the body afterwards must not change what is sent again.
+      own = JSON.parse(JSON.stringify(command));
+    } catch (cause) {
+      return Promise.reject(invalid(`The body is not JSON: ${String(cause)}`));
+    }
+    if (!fitsFrame(own, LIMITS.frameBytes)) {
+      const message = `A message may take ${LIMITS.frameBytes} bytes.`;
+      return Promise.reject(new ChatError("PAYLOAD_TOO_LARGE", message, { retryable: false, status: 413 }));
+    }
+    const answer = this.#answer(key);
+    this.#queue(enqueue(this.#outbox, key, own, this.#env.now()));
+    return answer;
+  }
+
+  #queue(outbox: Outbox): void {
+    this.#outbox = outbox;
+    if (this.#status === "closed" && this.#reason) this.#failEverything(this.#reason);
+    this.#publish();
+    // A closed conversation takes more than a message to open again.
+    if (this.#status === "disconnected") this.#connect();
+    this.#planFlush();
+  }
+
+  /** After everything else that runs now, so that messages sent together share a frame. */
+  #planFlush(): void {
+    if (this.#isFlushPlanned || this.#status !== "live" || this.#outbox.length === 0) return;
+    this.#isFlushPlanned = true;
+    queueMicrotask(() => {
+      this.#isFlushPlanned = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    const { now, pace, maxInFlight } = this.#env;
+    this.#outboxTimer.stop();
+    for (;;) {
+      if (this.#status !== "live") return;
+      const nowMs = now();
+      this.#bucket = refill(this.#bucket, pace, nowMs);
+      const room = this.#bucket.tokens;
+      const taken = take(this.#outbox, { nowMs, room, maxInFlight, frameBytes: LIMITS.frameBytes });
+      if (taken.frame === null) {
+        this.#waitToFlush(nowMs, taken.wake_at);
+        return;
+      }
+      this.#bucket.tokens -= taken.count;
+      this.#outbox = taken.outbox;
+      this.#connection.send(taken.frame);
+      this.#publish();
+    }
+  }
+
+  /** Sets the timer for what time alone will allow; answers flush by themselves. */
+  #waitToFlush(nowMs: number, wakeAt: number | null): void {
+    if (wakeAt !== null) this.#outboxTimer.start(wakeAt - nowMs);
+    else if (this.#outbox.some(({ status }) => status === "queued")) {
+      const waitMs = msUntilToken(this.#bucket, this.#env.pace);
+      if (waitMs > 0) this.#outboxTimer.start(waitMs);
+    }
+  }
+
+  #settle(messages: readonly Message[]): void {
+    const { outbox, settled } = settle(this.#outbox, messages, this.#timeline.user_id);
+    if (settled.length === 0) return;
+    this.#outbox = outbox;
+    for (const { key, message } of settled) {
+      const answer = this.#answers.get(key);
+      this.#answers.delete(key);
+      this.#news.push(() => answer?.resolve(message));
+    }
+    if (!isUnsettled(outbox)) this.#news.push(() => this.#releaseIfUnused());
+  }
+
+  #failEverything(reason: StopReason): void {
+    const errors = new Map(
+      this.#outbox
+        .filter(({ status }) => status !== "failed")
+        .map((entry) => [entry.key, errorAfter(reason, entry)]),
+    );
+    this.#outbox = failAll(this.#outbox, (entry) => errors.get(entry.key) ?? errorAfter(reason, entry));
+    for (const [key, error] of errors) this.#reject(key, error);
+  }
+
+  #answer(key: string): Promise<Message> {
+    const known = this.#answers.get(key);
+    if (known) return known.promise;
+    const answer = Promise.withResolvers<Message>();
+    // The state shows what failed, so a caller need not look at the promise.
+    answer.promise.catch(() => undefined);
+    this.#answers.set(key, answer);
+    return answer.promise;
+  }
+
+  #reject(key: string, error: ChatError): void {
+    const answer = this.#answers.get(key);
+    this.#answers.delete(key);
+    this.#news.push(() => answer?.reject(error));
+    if (!isUnsettled(this.#outbox)) this.#news.push(() => this.#releaseIfUnused());
+  }
+
+  // State
+
+  /** Shows the state, if it changed, and then tells what led to it. */
+  #publish(): void {
+    const next = this.#snapshot();
+    if (!isSameState(this.#state, next)) {
+      this.#state = next;
+      this.#changed.emit();
+    }
+    const news = this.#news;
+    this.#news = [];
+    for (const tell of news) tell();
+  }
+
+  #snapshot(): ConversationState {
+    const { conversation, participants, messages, has_older, last_message_id, seq, epoch } = this.#timeline;
+    const pending = pendingMessages(this.#outbox);
+    if (!isSamePending(this.#pending, pending)) this.#pending = pending;
+    return Object.freeze({
+      status: this.#status,
+      reason: this.#reason,
+      conversation,
+      participants,
+      messages,
+      pending: this.#pending,
+      has_older,
+      loading_older: this.#loadingOlder !== null,
+      last_message_id,
+      seq,
+      epoch,
+    });
+  }
+}
+
+function isEvent(value: unknown): value is ServerEvent {
+  return typeof value === "object" && value !== null && "type" in value;
+}
+
+/** Whether the event is no change but the answer to a repeated command. */
+const isAnswer = (event: DurableEvent): boolean => "duplicate" in event && event.duplicate === true;
+
+const messageOf = (event: DurableEvent): Message[] => ("message" in event ? [event.message] : []);
+
+const invalid = (message: string): ChatError =>
+  new ChatError("VALIDATION_FAILED", message, { retryable: false });
+
+/** Why a command that can no longer be sent failed. One that had been sent may have been carried out all the same. */
+function errorAfter(reason: StopReason, { is_uncertain }: OutboxEntry): ChatError {
+  if (is_uncertain) {
+    return ChatError.network(
+      "The connection ended before an answer: whether it was carried out is not known.",
+    );
+  }
+  switch (reason) {
+    case "unauthorized":
+    case "token_malformed":
+      return new ChatError("UNAUTHORIZED", "The service accepts no token of this client.", {
+        retryable: false,
+      });
+    case "removed":
+    case "not_found":
+    case "deleted":
+      return new ChatError("CONVERSATION_NOT_FOUND", "There is no such conversation.", { retryable: false });
+    default:
+      return new ChatError("MESSAGE_SEND_FAILED", `The connection is closed for good: ${reason}.`, {
+        retryable: false,
+      });
+  }
+}
+
+function isSameState(a: ConversationState, b: ConversationState): boolean {
+  return (Object.keys(a) as Array<keyof ConversationState>).every((key) => Object.is(a[key], b[key]));
+}
+
+function isSamePending(a: readonly PendingMessage[], b: readonly PendingMessage[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every((item, index) => {
+      const other = b[index];
+      return (
+        item.temp_id === other?.temp_id &&
+        item.status === other.status &&
+        item.error === other.error &&
+        item.created_at === other.created_at
+      );
+    })
+  );
+}

@@ -1,0 +1,119 @@
+import type { SnapshotParticipant } from "../db/conversations.ts";
+import type { Conversation, Message, Participant } from "../protocol/entities.ts";
+import type { DurableEvent } from "../protocol/frames.ts";
+import { LIMITS } from "../protocol/limits.ts";
+import type { Position } from "./commands.ts";
+import type { Log } from "./log.ts";
+import type { Mirror, MirrorChange } from "./mirror.ts";
+
+/** A conversation at one moment, to be shown. Nothing here writes. */
+export interface View {
+  log: Log;
+  mirror: Mirror;
+  position: Position;
+  /** Users with an open socket. */
+  online: ReadonlySet<string>;
+}
+
+/** Changes after `since`, by seq, in their current state only; null when they cannot be told completely. */
+export function changesSince(
+  view: View,
+  since: number | undefined,
+  epoch: string | undefined,
+): DurableEvent[] | null {
+  const { log, mirror, position } = view;
+  const { state } = mirror;
+  if (!state || since === undefined || epoch !== state.epoch) return null;
+  if (since > position.seq || since < state.baseSeq || position.seq - since > LIMITS.resumeChanges)
+    return null;
+  const events: DurableEvent[] = log.changedSince(since, position.seq).map(({ message, createdSeq }) => {
+    const type =
+      createdSeq > since
+        ? "message.created"
+        : message.deleted_at === null
+          ? "message.updated"
+          : "message.deleted";
+    return { type, seq: message.seq, message };
+  });
+  if (state.seq > since) events.push(mirrorEvent(view, { type: "title", title: state.title }, state.seq));
+  for (const participant of mirror.participants.values()) {
+    if (participant.seq <= since) continue;
+    const change: MirrorChange = participant.removed
+      ? { type: "removed", userId: participant.user_id }
+      : { type: participant.joinedSeq > since ? "added" : "updated", participant };
+    events.push(mirrorEvent(view, change, participant.seq));
+  }
+  return events.sort((a, b) => a.seq - b.seq);
+}
+
+/** The latest page of what the log holds, and whether there are older messages anywhere. */
+export function latestPage({ log, mirror, position }: View): { messages: Message[]; hasMore: boolean } {
+  const messages = log.pageBefore(position.head + 1, mirror.state?.floor ?? 1, LIMITS.pageSizeDefault);
+  return { messages, hasMore: (messages[0]?.id ?? position.head + 1) > 1 };
+}
+
+/** A change of title or participants as the event that tells of it. */
+export function mirrorEvent(view: View, change: MirrorChange, seq: number): DurableEvent {
+  switch (change.type) {
+    case "title":
+      return {
+        type: "conversation.updated",
+        seq,
+        conversation: {
+          id: view.mirror.state?.id ?? "",
+          title: change.title,
+          updated_at: updatedAt(view),
+          participant_count: view.mirror.members().length,
+        },
+      };
+    case "removed":
+      return { type: "conversation.participant_removed", seq, user_id: change.userId };
+    case "added":
+    case "updated": {
+      const participant = toParticipant(change.participant, view.online.has(change.participant.user_id));
+      return change.type === "added"
+        ? { type: "conversation.participant_added", seq, participant }
+        : { type: "conversation.participant_updated", seq, participant };
+    }
+  }
+}
+
+/** The conversation as one of its participants sees it. */
+export function conversationFor(view: View, userId: string): Conversation {
+  const { log, mirror, position } = view;
+  const { state } = mirror;
+  if (!state) throw new Error("A conversation that is not loaded cannot be shown.");
+  const member = mirror.member(userId);
+  const lastReadId = log.newestSentBy(userId, member?.last_read_id ?? 0);
+  return {
+    id: state.id,
+    type: state.type,
+    title: state.title,
+    created_by: state.created_by,
+    created_at: state.created_at,
+    updated_at: updatedAt(view),
+    last_message_id: position.head,
+    last_message: log.get(position.head),
+    participant_count: mirror.members().length,
+    me: {
+      role: member?.role ?? "member",
+      last_read_id: lastReadId,
+      unread_count: log.countUnread(userId, lastReadId),
+      muted_until: null,
+    },
+  };
+}
+
+/** A mirrored participant as the wire shows them. */
+export function toParticipant(
+  { user_id, role, joined_at, last_read_id, user }: SnapshotParticipant,
+  online: boolean,
+): Participant {
+  return { user_id, role, joined_at, last_read_id, online, last_seen_at: null, user };
+}
+
+/** Time of the newest activity. */
+function updatedAt({ log, mirror, position }: View): string {
+  const times = [mirror.state?.updated_at, log.get(position.head)?.created_at].flatMap((time) => time ?? []);
+  return new Date(Math.max(...times.map(Date.parse))).toISOString();
+}
