@@ -1,0 +1,116 @@
+import { expect, test } from "vitest";
+import type { StoredMessage } from "../db/messages.ts";
+import { Drain, type DrainAnswer, retryDelayMs } from "./drain.ts";
+import type { DrainCursor, Log } from "./log.ts";
+
+/** A log of numbered messages, of which only what the drain asks is there. */
+function setUp(answers: (messages: StoredMessage[]) => Promise<DrainAnswer>) {
+  const world = {
+    head: 0,
+    cursor: { seq: 0, messageId: 0 } as DrainCursor,
+    nowMs: 0,
+    alarms: [] as number[],
+    poison: [] as number[],
+    written: [] as number[][],
+  };
+  const log = {
+    readCursor: () => world.cursor,
+    undrained: ({ messageId }: DrainCursor) => {
+      const ids = Array.from({ length: Math.min(3, world.head - messageId) }, (_, n) => messageId + n + 1);
+      const last = ids.at(-1) ?? messageId;
+      return {
+        messages: ids.map((id) => ({ createdSeq: id, message: { id, seq: id } }) as StoredMessage),
+        next: { seq: last, messageId: last },
+      };
+    },
+    addPoison: ({ id }: { id: number }) => world.poison.push(id),
+  } as unknown as Log;
+  const drain = new Drain({
+    log,
+    target: {
+      write: async ({ messages }) => {
+        const answer = await answers(messages);
+        if (answer.outcome === "written") world.written.push(messages.map(({ message }) => message.id));
+        return answer;
+      },
+      report: async () => undefined,
+    },
+    now: () => world.nowMs,
+    random: () => 0.5,
+    wakeAt: (timeMs) => world.alarms.push(timeMs),
+    save: (cursor) => {
+      world.cursor = cursor;
+      return true;
+    },
+    note: () => undefined,
+  });
+  return { world, drain };
+}
+
+test("D1: it drains in batches until nothing is left", async () => {
+  const { world, drain } = setUp(async () => ({ outcome: "written" }));
+  world.head = 7;
+  await drain.run();
+  expect(world.written).toEqual([[1, 2, 3], [4, 5, 6], [7]]);
+});
+
+test("D1: what is committed while a drain ends is drained without being asked twice", async () => {
+  const { world, drain } = setUp(async () => ({ outcome: "written" }));
+  world.head = 1;
+  let rest: Promise<void> | undefined;
+  // Right in the turn in which the first run found nothing left.
+  const first = drain.run().then(() => {
+    world.head = 2;
+    rest = drain.run();
+  });
+  await first;
+  await rest;
+  expect(world.cursor.messageId).toBe(2);
+});
+
+test("D2: after a failure it waits, asks for an alarm, and goes on where it stood", async () => {
+  let isDown = true;
+  const { world, drain } = setUp(async () =>
+    isDown ? { outcome: "failed", error: "down" } : { outcome: "written" },
+  );
+  world.head = 2;
+  await drain.run();
+  expect(world.alarms).toEqual([375]);
+  world.nowMs = 374;
+  await drain.run();
+  expect(drain.failures).toBe(1);
+  world.nowMs = 375;
+  await drain.run();
+  expect(drain.failures).toBe(2);
+  isDown = false;
+  world.nowMs = drain.retryAt ?? 0;
+  await drain.run();
+  expect([world.cursor.messageId, drain.retryAt]).toEqual([2, null]);
+});
+
+test("D2: an exception is a failure like any other", async () => {
+  const { world, drain } = setUp(async () => {
+    throw new Error("broken");
+  });
+  world.head = 1;
+  await drain.run();
+  expect([drain.failures, world.alarms.length]).toEqual([1, 1]);
+});
+
+test("D4: a refused batch is written one by one; only what is refused alone is set aside", async () => {
+  const { world, drain } = setUp(async (messages) =>
+    messages.some(({ message }) => message.id === 2)
+      ? { outcome: "refused", sqlState: "23514", error: "no" }
+      : { outcome: "written" },
+  );
+  world.head = 4;
+  await drain.run();
+  expect(world.written).toEqual([[1], [3], [4]]);
+  expect(world.poison).toEqual([2]);
+  expect(world.cursor.messageId).toBe(4);
+});
+
+test("the wait between attempts doubles up to its bound", () => {
+  expect([1, 2, 3, 20].map((failures) => retryDelayMs(failures, 1))).toEqual([500, 1000, 2000, 30_000]);
+  expect(retryDelayMs(3, 0)).toBe(1000);
+});
