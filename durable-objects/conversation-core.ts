@@ -42,6 +42,7 @@ export interface ConversationHost {
   setAlarm(timeMs: number): void;
   now(): number;
   random(): number;
+  pause(ms: number): Promise<void>;
   newId(): string;
   postgres: ConversationPostgres;
   rateLimit: RateLimit;
@@ -92,6 +93,11 @@ export interface Inspection {
 const RECALL_NEWEST = 1_000;
 /** Commands that share one transaction at most: bounds the time others wait. */
 const COMMIT_COMMANDS = 512;
+/**
+ * Pause after a commit that was shared. Those it answered are about to speak again: without it, half of them miss
+ * the next commit, and everybody's frames double. A message that finds the conversation idle never waits.
+ */
+const GATHER_MS = 1;
 /** How long after a commit a drain is certain to be tried even if this instance dies. */
 const DRAIN_SAFETY_MS = 30_000;
 /** Expired sockets that hear nothing anyway are closed in rounds this far apart. */
@@ -133,6 +139,8 @@ export class ConversationCore<Socket extends SessionSocket> {
       target: host.postgres,
       now: host.now,
       random: host.random,
+      pause: (ms) => host.pause(ms),
+      isLive: () => this.#mirror.state !== null,
       wakeAt: (timeMs) => this.#wakeAt(timeMs),
       save: (cursor) => {
         if (!this.#mirror.state) return false;
@@ -373,6 +381,7 @@ export class ConversationCore<Socket extends SessionSocket> {
         if (known.ok) this.#commit(jobs);
         else for (const { settle } of jobs) settle({ kind: "refused", refusal: known.error });
         await this.#host.sync();
+        if (jobs.length > 1) await this.#host.pause(GATHER_MS);
       }
     } catch (error) {
       // Storage failed under us: the platform resets the object, and every sender repeats what got no answer.

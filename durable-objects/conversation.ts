@@ -49,6 +49,7 @@ export class Conversation extends DurableObject<ConversationEnv> {
         setAlarm: (timeMs) => void ctx.storage.setAlarm(timeMs),
         now: Date.now,
         random: Math.random,
+        pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
         newId: () => crypto.randomUUID(),
         postgres: postgresOf(env, id),
         rateLimit: {

@@ -37,6 +37,10 @@ function setUp(answers: (messages: StoredMessage[]) => Promise<DrainAnswer>) {
     },
     now: () => world.nowMs,
     random: () => 0.5,
+    pause: async (ms) => {
+      world.nowMs += ms;
+    },
+    isLive: () => true,
     wakeAt: (timeMs) => world.alarms.push(timeMs),
     save: (cursor) => {
       world.cursor = cursor;

@@ -4,6 +4,11 @@ import type { DrainCursor, Log } from "./log.ts";
 const BATCH_MESSAGES = 500;
 /** Of bodies in one batch: a request far below what Neon accepts, and an object has 128 MB of memory. */
 const BATCH_CHARACTERS = 2_000_000;
+/**
+ * From one batch to the next while there is less than a full one. The first message after a silence is drained at
+ * once; in a lively conversation a batch for each message would cost a request and a row each, and hold up the next.
+ */
+const BATCH_INTERVAL_MS = 100;
 const RETRY_FIRST_MS = 500;
 const RETRY_MAX_MS = 30_000;
 
@@ -26,6 +31,9 @@ export interface DrainOptions {
   target: DrainTarget;
   now: () => number;
   random: () => number;
+  pause: (ms: number) => Promise<void>;
+  /** False when the conversation ended: its tables are gone. */
+  isLive: () => boolean;
   /** Asks to be run again at this time, whatever becomes of this instance. */
   wakeAt: (timeMs: number) => void;
   /** Moves the cursor durably. False when the conversation ended meanwhile and nothing is left to drain. */
@@ -49,6 +57,7 @@ export class Drain {
   #isDraining = false;
   #failures = 0;
   #retryAt = 0;
+  #nextAt = 0;
 
   constructor(options: DrainOptions) {
     this.#options = options;
@@ -71,12 +80,20 @@ export class Drain {
   }
 
   async #drainAll(): Promise<void> {
-    const { log, target, save } = this.#options;
+    const { log, target, save, now, pause, isLive } = this.#options;
     this.#isDraining = true;
     try {
       for (;;) {
         const { messages, next } = log.undrained(log.readCursor(), BATCH_MESSAGES, BATCH_CHARACTERS);
         if (messages.length === 0) return;
+        const waitMs = this.#nextAt - now();
+        if (waitMs > 0 && messages.length < BATCH_MESSAGES) {
+          // No longer than that, should the clock have been set back.
+          await pause(Math.min(waitMs, BATCH_INTERVAL_MS));
+          if (!isLive()) return;
+          continue;
+        }
+        this.#nextAt = now() + BATCH_INTERVAL_MS;
         const answer = await target.write({ messages, seq: next.seq });
         if (answer.outcome === "failed") return this.#fail(answer.error);
         if (answer.outcome === "refused" && !(await this.#writeOneByOne(messages))) return;

@@ -1,0 +1,215 @@
+import { resolve } from "node:path";
+import Chromium from "@sparticuz/chromium";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { DEMO_CONVERSATIONS, DEMO_USERS } from "../../dev/demo-users.ts";
+import { Service } from "../stack/service.ts";
+import { TcpProxy } from "../stack/tcp-proxy.ts";
+
+const WAIT_MS = 60_000;
+const IMAGES = resolve(import.meta.dirname, "../../docs/images");
+
+/** The packaged defaults put every page into one process, where two windows hold each other up. */
+const CHROMIUM_ARGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--disable-dev-shm-usage",
+];
+
+let service: Service;
+let browser: Browser;
+const proxies: TcpProxy[] = [];
+const complaints: string[] = [];
+
+beforeAll(async () => {
+  service = await Service.create();
+  await service.start();
+  // CHROME_PATH names an installed browser where the packaged one, for Linux on x64, does not run.
+  const executablePath = process.env.CHROME_PATH ?? (await Chromium.executablePath());
+  browser = await chromium.launch({ executablePath, args: CHROMIUM_ARGS, headless: true });
+});
+
+afterAll(async () => {
+  await browser?.close();
+  for (const proxy of proxies) await proxy.close();
+  await service?.stop();
+});
+
+/** A window of this demo user with the group conversation open, whose connections the proxy can cut. */
+async function openWindow(
+  userId: string,
+  options: Parameters<Browser["newContext"]>[0] = {},
+): Promise<{ page: Page; proxy: TcpProxy; context: BrowserContext }> {
+  const proxy = new TcpProxy(service.port);
+  proxies.push(proxy);
+  const port = await proxy.listen();
+  const context = await browser.newContext({
+    viewport: { width: 1200, height: 760 },
+    locale: "ko-KR",
+    timezoneId: "Asia/Seoul",
+    ...options,
+  });
+  context.setDefaultTimeout(WAIT_MS);
+  const page = await context.newPage();
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("console", (message) => {
+    // A cut connection is reported by the browser itself.
+    if (message.type() === "error" && !/ERR_|WebSocket connection/.test(message.text()))
+      complaints.push(message.text());
+  });
+  await page.goto(`http://127.0.0.1:${port}/`);
+  await page.getByTestId(`user-${userId}`).click();
+  await page.getByTestId(`conversation-${DEMO_CONVERSATIONS.group}`).click();
+  await live(page);
+  return { page, proxy, context };
+}
+
+const live = (page: Page) => page.locator('[data-testid="connection-status"][data-status="live"]').waitFor();
+
+async function say(page: Page, text: string): Promise<void> {
+  await page.getByTestId("composer").fill(text);
+  await page.getByTestId("composer").press("Enter");
+}
+
+/** Waits until the text is shown as a message the server has. */
+const shown = (page: Page, text: string) =>
+  page.locator('[data-testid^="message-"][data-status="sent"]').filter({ hasText: text }).first().waitFor();
+
+/** Ids and texts of the messages shown, from top to bottom. */
+const list = (page: Page): Promise<string[]> =>
+  page
+    .locator('[data-testid^="message-"][data-status]')
+    .evaluateAll((rows) =>
+      rows.map(
+        (row) => `${row.getAttribute("data-testid")} ${row.querySelector(".bubble")?.textContent ?? ""}`,
+      ),
+    );
+
+const [haneul, alex] = DEMO_USERS;
+
+test("two users talk; one is cut off, both go on, and both end with the same list in the same order", async () => {
+  const a = await openWindow(haneul.id);
+  const b = await openWindow(alex.id);
+  await say(a.page, "하나, 들려요?");
+  await shown(b.page, "하나, 들려요?");
+  await say(b.page, "two: loud and clear");
+  await shown(a.page, "two: loud and clear");
+
+  b.proxy.cut();
+  await b.page.locator('[data-testid="connection-status"]:not([data-status="live"])').waitFor();
+  await say(b.page, "written while offline");
+  await b.page.locator('[data-testid^="pending-"][data-status="queued"]').waitFor();
+  for (const text of ["셋, 기다릴게요", "넷, 아직이에요"]) {
+    await say(a.page, text);
+    await shown(a.page, text);
+  }
+  b.proxy.mend();
+  await live(b.page);
+  await shown(b.page, "넷, 아직이에요");
+  await shown(b.page, "written while offline");
+  await shown(a.page, "written while offline");
+  expect(await b.page.locator('[data-testid^="pending-"]').count()).toBe(0);
+
+  const [left, right] = [await list(a.page), await list(b.page)];
+  expect(left.length).toBeGreaterThan(5);
+  expect(right).toEqual(left);
+  expect(new Set(left).size).toBe(left.length);
+
+  // An edit and a delete reach the other window.
+  await say(b.page, "a typo heer");
+  await shown(b.page, "a typo heer");
+  const row = b.page
+    .locator('[data-testid^="message-"][data-status="sent"]')
+    .filter({ hasText: "a typo heer" });
+  const id = ((await row.getAttribute("data-testid")) ?? "").replace("message-", "");
+  await row.hover();
+  await b.page.getByTestId(`message-menu-${id}`).click();
+  await b.page.getByTestId("edit").click();
+  await b.page.getByTestId("edit-input").fill("a typo here");
+  await b.page.getByTestId("edit-save").click();
+  await shown(a.page, "a typo here");
+  await b.page.getByTestId(`message-${id}`).hover();
+  await b.page.getByTestId(`message-menu-${id}`).click();
+  await b.page.getByTestId("delete").click();
+  await b.page.getByTestId("confirm-delete").click();
+  await a.page.locator(`[data-testid="message-${id}"][data-status="deleted"]`).waitFor();
+  expect(await a.page.getByText("a typo here").count()).toBe(0);
+
+  if (process.env.SCREENSHOTS === "1") {
+    await say(b.page, "See you all at the trailhead at 8! 🏔️");
+    await shown(a.page, "trailhead");
+    await say(a.page, "네, 토요일에 봐요!");
+    await shown(a.page, "네, 토요일에 봐요!");
+    await a.page.screenshot({ path: `${IMAGES}/chat-desktop.png` });
+    const phone = await openWindow(haneul.id, {
+      viewport: { width: 390, height: 780 },
+      colorScheme: "dark",
+      deviceScaleFactor: 2,
+      locale: "en-GB",
+    });
+    await phone.page.waitForTimeout(500);
+    await phone.page.screenshot({ path: `${IMAGES}/chat-phone-dark.png` });
+  }
+});
+
+test("Enter that ends a Hangul composition does not send the last syllable twice", async () => {
+  const { page, context } = await openWindow(haneul.id);
+  const session = await context.newCDPSession(page);
+  await page.getByTestId("composer").focus();
+  const before = (await list(page)).length;
+  for (const text of ["ㅎ", "하", "한"]) {
+    await session.send("Input.imeSetComposition", {
+      text,
+      selectionStart: text.length,
+      selectionEnd: text.length,
+    });
+  }
+  await session.send("Input.insertText", { text: "한" });
+  for (const text of ["ㄱ", "그", "글"]) {
+    await session.send("Input.imeSetComposition", {
+      text,
+      selectionStart: text.length,
+      selectionEnd: text.length,
+    });
+  }
+  // The Enter that the input method takes for itself, then the one that is meant.
+  await session.send("Input.dispatchKeyEvent", {
+    type: "rawKeyDown",
+    key: "Process",
+    code: "Enter",
+    windowsVirtualKeyCode: 229,
+  });
+  await session.send("Input.insertText", { text: "글" });
+  await page.keyboard.press("Enter");
+  await shown(page, "한글");
+  await page.waitForFunction(
+    () => (document.querySelector('[data-testid="composer"]') as HTMLTextAreaElement).value === "",
+  );
+  await say(page, "끝");
+  await shown(page, "끝");
+  const after = (await list(page)).slice(before);
+  expect(after.map((row) => row.replace(/^\S+ /, ""))).toEqual(["한글", "끝"]);
+});
+
+test("older messages load on scrolling up, without a hole", async () => {
+  const { page } = await openWindow(haneul.id);
+  const first = async (): Promise<number> => Number((await list(page))[0]?.match(/\d+/)?.[0]);
+  await page.waitForFunction(
+    () => document.querySelectorAll('[data-testid^="message-"][data-status]').length > 10,
+  );
+  for (let attempt = 0; attempt < 50 && (await first()) > 1; attempt += 1) {
+    await page.getByTestId("timeline").evaluate((timeline) => timeline.scrollTo(0, 0));
+    await page.waitForTimeout(100);
+  }
+  const ids = (await list(page)).map((row) => Number(row.match(/\d+/)?.[0]));
+  expect(ids).toEqual(Array.from({ length: ids.length }, (_, n) => n + 1));
+});
+
+test("nothing was complained of in any window", () => {
+  expect(complaints).toEqual([]);
+});
