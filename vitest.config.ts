@@ -1,23 +1,27 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
-const NODE_TESTS = [
-  "protocol/**/*.test.ts",
-  "db/**/*.test.ts",
-  "durable-objects/**/*.test.ts",
-  "workers/**/*.test.ts",
-  "client/**/*.test.ts",
-  "dev/**/*.test.ts",
-  "page/**/*.test.ts",
-  "test/**/*.test.ts",
-];
+/** Tests that start the whole service, each with processes of its own: one file after the other. */
+const SERVICE_TESTS = ["test/dev/**/*.test.ts", "test/browser/**/*.test.ts", "test/faults/**/*.test.ts"];
+const WORKERD_TESTS = ["test/workerd/**/*.test.ts"];
+const DEPENDENCIES = "**/node_modules/**";
+
+const PATIENCE = { testTimeout: 180_000, hookTimeout: 180_000 };
 
 export default defineConfig({
   test: {
     globalSetup: ["test/setup/postgres.ts"],
-    // Two cores are shared by PostgreSQL, workerd, browsers and the tests themselves.
-    maxWorkers: 2,
     projects: [
+      {
+        test: {
+          name: "node",
+          include: ["**/*.test.ts"],
+          exclude: [DEPENDENCIES, ...WORKERD_TESTS, ...SERVICE_TESTS],
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+          ...PATIENCE,
+        },
+      },
       {
         plugins: [
           cloudflareTest(({ inject }) => ({
@@ -35,18 +39,21 @@ export default defineConfig({
         ],
         test: {
           name: "workerd",
-          include: ["test/workerd/**/*.test.ts"],
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
+          include: WORKERD_TESTS,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {
         test: {
-          name: "node",
-          include: NODE_TESTS,
-          exclude: ["**/node_modules/**", "test/workerd/**"],
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          name: "service",
+          include: SERVICE_TESTS,
+          exclude: [DEPENDENCIES],
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
+          ...PATIENCE,
         },
       },
     ],
