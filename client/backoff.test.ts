@@ -5,7 +5,7 @@ import { msUntilToken, refill } from "./pace.ts";
 
 const limits = { firstMs: 250, maxMs: 15_000 };
 
-it("doubles its ceiling up to the maximum", () => {
+it("C2: doubles its ceiling up to the maximum", () => {
   const almostOne = 1 - 2 ** -53;
   expect([1, 2, 3, 7, 8, 5_000].map((failures) => backoffMs(limits, failures, almostOne))).toEqual([
     249, 499, 999, 14_999, 14_999, 14_999,

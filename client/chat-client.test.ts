@@ -78,7 +78,7 @@ class FakeTimers {
 }
 
 describe("sending", () => {
-  it("queues before there is a connection, and sends in order as one frame", async () => {
+  it("C1: queues before there is a connection, and sends in order as one frame", async () => {
     const chat = client();
     const conversation = chat.joinConversation(CONVERSATION_ID);
     const sent = ["one", "two", "three"].map((text) => conversation.send({ text }));
@@ -106,7 +106,7 @@ describe("sending", () => {
     expect(shown.every((list) => list.join() === "t")).toBe(true);
   });
 
-  it("sends again with the same temp_id when the answer was lost, and takes the replay as the answer", async () => {
+  it("C1: sends again with the same temp_id when the answer was lost, and takes the replay as the answer", async () => {
     const { conversation } = await joined();
     server.isDeaf = true;
     const sent = conversation.send({ text: "once" }, { tempId: "t" });
@@ -147,7 +147,7 @@ describe("sending", () => {
     await until(() => expect(ids(conversation.state)).toEqual([3, 4, 5]));
   });
 
-  it("keeps and repeats what was refused for now, before what comes after it", async () => {
+  it("C6: keeps and repeats what was refused for now, before what comes after it", async () => {
     const { chat, conversation } = await joined();
     const errors: string[] = [];
     chat.onError((error, { conversation_id }) => errors.push(`${error.code} ${conversation_id}`));
@@ -158,7 +158,7 @@ describe("sending", () => {
     expect(errors).toEqual([`MESSAGE_SEND_FAILED ${CONVERSATION_ID}`, `RATE_LIMITED ${CONVERSATION_ID}`]);
   });
 
-  it("fails what was refused for good, until it is retried or discarded", async () => {
+  it("C6: fails what was refused for good, until it is retried or discarded", async () => {
     const { conversation } = await joined();
     server.errors.push({ code: "VALIDATION_FAILED" }, { code: "VALIDATION_FAILED" });
     const [one, two] = await Promise.allSettled([
@@ -233,7 +233,7 @@ describe("resuming", () => {
     expect(announced).toEqual([2, 3, 4]);
   });
 
-  it("reconnects when a seq is missing", async () => {
+  it("C5: reconnects when a seq is missing", async () => {
     const { chat, conversation } = await joined();
     const reasons: string[] = [];
     chat.onDisconnect(({ reason }) => reasons.push(reason));
@@ -244,7 +244,7 @@ describe("resuming", () => {
     expect(server.requests.at(-1)).toMatchObject({ since: "0" });
   });
 
-  it("replaces its list on a reset without ever being empty, and loads what is older", async () => {
+  it("C5: replaces its list on a reset without ever being empty, and loads what is older", async () => {
     for (let index = 0; index < 4; index += 1) server.write("old");
     const { conversation } = await joined({ pageSize: 2 });
     const lengths: number[] = [];
@@ -287,7 +287,7 @@ describe("resuming", () => {
 });
 
 describe("connecting", () => {
-  it("gets a fresh token after 4401", async () => {
+  it("C4: gets a fresh token after 4401", async () => {
     let count = 0;
     server.refusals.push(4401, 4401);
     const token = async () => {
@@ -372,7 +372,7 @@ describe("connecting", () => {
     expect(errors).toEqual(["NETWORK_ERROR"]);
   });
 
-  it("notices a half-open connection within 30 s, and leaves no timer behind", async () => {
+  it("C3: notices a half-open connection within 30 s, and leaves no timer behind", async () => {
     const timers = new FakeTimers();
     const { chat, conversation } = await joined(timers.options);
     timers.advance(12_000);

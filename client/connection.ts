@@ -215,7 +215,7 @@ export class Connection {
 
   #beat(): void {
     this.#ping.start(this.#env.heartbeat.everyMs);
-    this.#answer.start(this.#env.heartbeat.answerMs);
+    if (!this.#answer.isRunning) this.#answer.start(this.#env.heartbeat.answerMs);
     this.send(HEARTBEAT.ping);
   }
 

@@ -194,7 +194,12 @@ export async function changeConversation(
   return { verdict: row.verdict, tellVersion: row.activated ? Number(row.version) : null };
 }
 
-const isAdmin = sql`(select role from me) = 'admin'`;
+/** Whether the conversation is between two, who stay as they are. */
+export const isDirect = (id: string) =>
+  sql`(select type from conversations where id = ${id}::uuid) = 'direct'`;
+
+/** Whether the actor of a change is an admin. */
+export const isAdmin = sql`(select role from me) = 'admin'`;
 
 /** Sets the title. Admins only. */
 export function renameConversation(
@@ -206,6 +211,7 @@ export function renameConversation(
     actorId,
     verdict: sql`case
       when not (${isAdmin}) then 'forbidden'
+      when ${isDirect(id)} then 'direct'
       when (select title from conversations where id = ${id}::uuid) is not distinct from ${title}::text then 'unchanged'
       else 'done' end`,
     set: sql`title = ${title}::text`,

@@ -39,13 +39,14 @@ export async function readMessagePage(db: Database, range: PageRange): Promise<M
   return range.afterId === undefined ? page.reverse() : page;
 }
 
-/** The newest messages, ids ascending: what an object with empty storage starts from. */
+/** The newest messages below `beforeId`, ids ascending: what an object with empty storage starts from. */
 export async function readNewest(
   db: Database,
   conversationId: string,
   limit: number,
+  beforeId?: number,
 ): Promise<StoredMessage[]> {
-  return (await messagePageQuery(db, { conversationId, limit })).map(toStored).reverse();
+  return (await messagePageQuery(db, { conversationId, beforeId, limit })).map(toStored).reverse();
 }
 
 export function messagesByTempIdQuery(

@@ -5,6 +5,8 @@ import type { Database } from "./client.ts";
 import {
   type ChangeOutcome,
   changeConversation,
+  isAdmin,
+  isDirect,
   participantsQuery,
   type SnapshotParticipant,
   toSnapshotParticipant,
@@ -16,9 +18,7 @@ interface Change {
   actorId: string;
 }
 
-const isAdmin = sql`(select role from me) = 'admin'`;
 const isDone = sql`exists (select 1 from verdict where v = 'done')`;
-const isDirect = (id: string) => sql`(select type from conversations where id = ${id}::uuid) = 'direct'`;
 const roleOf = (id: string, userId: string) =>
   sql`(select role from participants where conversation_id = ${id}::uuid and user_id = ${userId})`;
 /** True when `userId` is the only admin and somebody else remains. */
@@ -78,6 +78,7 @@ export function changeRole(
     actorId,
     verdict: sql`case
       when not (${isAdmin}) then 'forbidden'
+      when ${isDirect(id)} then 'direct'
       when ${roleOf(id, userId)} is null then 'no_target'
       when ${roleOf(id, userId)} = ${role} then 'unchanged'
       when ${role} <> 'admin' and ${isLastAdmin(id, userId)} then 'last_admin'

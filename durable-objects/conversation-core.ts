@@ -53,7 +53,7 @@ export interface ConversationHost {
 /** What a conversation asks of Postgres. */
 export interface ConversationPostgres extends DrainTarget {
   loadSnapshot(): Promise<ConversationSnapshot | null>;
-  readNewest(limit: number): Promise<StoredMessage[]>;
+  readNewest(limit: number, beforeId?: number): Promise<StoredMessage[]>;
   readByIds(ids: number[]): Promise<StoredMessage[]>;
   readByTempIds(keys: Array<{ sender_id: string; temp_id: string }>): Promise<StoredMessage[]>;
 }
@@ -91,6 +91,9 @@ export interface Inspection {
 
 /** Messages kept when storage starts from Postgres. */
 const RECALL_NEWEST = 1_000;
+/** Their characters, after which no further step is read, and the messages of a step. */
+const RECALL_CHARACTERS = 4_000_000;
+const RECALL_STEP = 250;
 /** Commands that share one transaction at most: bounds the time others wait. */
 const COMMIT_COMMANDS = 512;
 /**
@@ -217,6 +220,19 @@ export class ConversationCore<Socket extends SessionSocket> {
     return ok(undefined);
   }
 
+  /**
+   * Charges the sender of a frame for one command before it is looked at.
+   *
+   * @returns false when they may not send one now; they have been told, with `echo`
+   */
+  charge(socket: Socket, echo: { ref?: string; temp_id?: string }): boolean {
+    const session = this.#sessions.get(socket);
+    if (!session) return false;
+    const tooMany = this.#charge(session.userId);
+    if (tooMany) this.sendError(socket, tooMany, echo);
+    return !tooMany;
+  }
+
   /** Carries out a command from a socket; the answer is the event, or an `error` that echoes `ref` and `temp_id`. */
   receive(socket: Socket, command: MessageCommand & { ref?: string | undefined }): void {
     const session = this.#sessions.get(socket);
@@ -264,6 +280,8 @@ export class ConversationCore<Socket extends SessionSocket> {
   ): Promise<Result<{ message: Message; isNew: boolean }>> {
     const loaded = await this.#load();
     if (!loaded.ok) return loaded;
+    const tooMany = this.#charge(userId);
+    if (tooMany) return { ok: false, error: tooMany };
     const outcome = await new Promise<CommandOutcome>((settle) => this.#submit(userId, command, settle));
     if (outcome.kind === "refused") return { ok: false, error: outcome.refusal };
     return ok({ message: outcome.event.message, isNew: outcome.kind === "changed" });
@@ -361,14 +379,15 @@ export class ConversationCore<Socket extends SessionSocket> {
       settle({ kind: "refused", refusal: conversationNotFound().error });
       return;
     }
-    const waitMs = this.#limiter.take(userId, this.#host.now());
-    if (waitMs > 0) {
-      const { error } = refuse("RATE_LIMITED", "Too many messages. Slow down.", { retry_after_ms: waitMs });
-      settle({ kind: "refused", refusal: error });
-      return;
-    }
     this.#queue.push({ userId, command, settle });
     if (!this.#isCommitting) void this.#commitQueue();
+  }
+
+  /** Charges the user for a command, valid or not. @returns the refusal when they may not send one now */
+  #charge(userId: string): Refusal | null {
+    const waitMs = this.#limiter.take(userId, this.#host.now());
+    if (waitMs === 0) return null;
+    return refuse("RATE_LIMITED", "Too many messages. Slow down.", { retry_after_ms: waitMs }).error;
   }
 
   /** Group commit: what arrives while a commit becomes durable shares the next one. */
@@ -377,15 +396,21 @@ export class ConversationCore<Socket extends SessionSocket> {
     try {
       while (this.#queue.length > 0) {
         const jobs = this.#queue.splice(0, COMMIT_COMMANDS);
-        const known = await this.#recall(jobs);
-        if (known.ok) this.#commit(jobs);
-        else for (const { settle } of jobs) settle({ kind: "refused", refusal: known.error });
+        try {
+          const known = await this.#recall(jobs);
+          if (known.ok) this.#commit(jobs);
+          else refuseAll(jobs, known.error);
+        } catch (error) {
+          // The conversation may have ended while older messages were looked up.
+          this.#host.note("commit_failed", { commands: jobs.length, error: describeError(error) });
+          refuseAll(jobs, SEND_FAILED);
+        }
         await this.#host.sync();
         if (jobs.length > 1) await this.#host.pause(GATHER_MS);
       }
     } catch (error) {
       // Storage failed under us: the platform resets the object, and every sender repeats what got no answer.
-      this.#host.note("sync_failed", { error: String(error) });
+      this.#host.note("sync_failed", { error: describeError(error) });
     } finally {
       this.#isCommitting = false;
     }
@@ -407,9 +432,8 @@ export class ConversationCore<Socket extends SessionSocket> {
         }),
       );
     } catch (error) {
-      this.#host.note("commit_failed", { commands: jobs.length, error: String(error) });
-      const { error: refusal } = refuse("MESSAGE_SEND_FAILED", "The message could not be stored. Try again.");
-      for (const { settle } of jobs) settle({ kind: "refused", refusal });
+      this.#host.note("commit_failed", { commands: jobs.length, error: describeError(error) });
+      refuseAll(jobs, SEND_FAILED);
       return;
     }
     this.#position = position;
@@ -442,6 +466,8 @@ export class ConversationCore<Socket extends SessionSocket> {
       ...(keys.length > 0 ? await this.#host.postgres.readByTempIds(keys) : []),
     ]);
     if (!found.ok) return found;
+    // It may have ended meanwhile, and its tables with it; the commit refuses everybody then.
+    if (!this.#mirror.state) return ok(undefined);
     for (const stored of found.value) this.#log.recall(stored);
     return ok(undefined);
   }
@@ -460,9 +486,7 @@ export class ConversationCore<Socket extends SessionSocket> {
   async #loadFromPostgres(): Promise<Result<void>> {
     const loaded = await this.#attempt(async () => {
       const snapshot = await this.#host.postgres.loadSnapshot();
-      const newest =
-        snapshot && snapshot.last_message_id > 0 ? await this.#host.postgres.readNewest(RECALL_NEWEST) : [];
-      return { snapshot, newest };
+      return { snapshot, newest: snapshot && snapshot.last_message_id > 0 ? await this.#readNewest() : [] };
     });
     if (!loaded.ok) return loaded;
     const { snapshot, newest } = loaded.value;
@@ -490,6 +514,19 @@ export class ConversationCore<Socket extends SessionSocket> {
     });
     this.#findPosition();
     return ok(undefined);
+  }
+
+  /** The newest messages, read in steps that fit into memory and a reply. */
+  async #readNewest(): Promise<StoredMessage[]> {
+    const newest: StoredMessage[] = [];
+    let characters = 0;
+    while (newest.length < RECALL_NEWEST && characters < RECALL_CHARACTERS) {
+      const page = await this.#host.postgres.readNewest(RECALL_STEP, newest[0]?.message.id);
+      if (page.length === 0) break;
+      newest.unshift(...page);
+      characters += JSON.stringify(page).length;
+    }
+    return newest;
   }
 
   /** Takes over a newer snapshot, and tells everybody what it changed. */
@@ -613,4 +650,10 @@ export class ConversationCore<Socket extends SessionSocket> {
     this.#alarmAt = timeMs;
     this.#host.setAlarm(timeMs);
   }
+}
+
+const SEND_FAILED = refuse("MESSAGE_SEND_FAILED", "The message could not be stored. Try again.").error;
+
+function refuseAll(jobs: readonly Job[], refusal: Refusal): void {
+  for (const { settle } of jobs) settle({ kind: "refused", refusal });
 }

@@ -1,5 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
-import { describeError, openDatabase, sqlState } from "../db/client.ts";
+import { type Database, describeError, openDatabase, sqlState } from "../db/client.ts";
 import { loadSnapshot } from "../db/conversations.ts";
 import { readByIds, readByTempIds, readNewest, writeDrainBatch, writePoison } from "../db/messages.ts";
 import { findUncleanJson } from "../protocol/clean-json.ts";
@@ -153,6 +153,8 @@ export class Conversation extends DurableObject<ConversationEnv> {
       return;
     }
     for (const item of parsed.items) {
+      // Before validation, so that nonsense is limited like sense.
+      if (!this.#core.charge(socket, echoOf(item))) continue;
       const checked = checkCommand(item);
       if (checked.ok) this.#core.receive(socket, checked.command);
       else this.#core.sendError(socket, checked.refusal, checked.echo);
@@ -176,7 +178,10 @@ function parseFrame(frame: string | ArrayBuffer): ParsedFrame {
   }
   try {
     const value: unknown = JSON.parse(frame);
-    return { ok: true, items: Array.isArray(value) ? value : [value] };
+    const items = Array.isArray(value) ? value : [value];
+    if (items.length <= LIMITS.frameCommands) return { ok: true, items };
+    const reason = `frames have at most ${LIMITS.frameCommands} commands`;
+    return { ok: false, close: CLOSE.protocolViolation, reason };
   } catch {
     return { ok: false, close: CLOSE.protocolViolation, reason: "frames are JSON" };
   }
@@ -211,27 +216,37 @@ function echoOf(item: unknown): { ref?: string; temp_id?: string } {
 
 /** Data exception, integrity violation, program limit: what a message contains, not the state of the server. */
 const REFUSED_CLASSES = ["22", "23", "54"];
+/** Foreign key violation: the conversation is missing in this database, which no message is to blame for. */
+const NO_CONVERSATION = "23503";
 
 function postgresOf(env: ConversationEnv, conversationId: string): ConversationPostgres {
-  const db = openDatabase({ url: env.DATABASE_URL ?? "", fetchEndpoint: env.NEON_FETCH_ENDPOINT });
+  // Opened at the first use: an alarm with a wrong setting is then a failed drain, to be tried again, and not an
+  // object that cannot be constructed.
+  let opened: Database | undefined;
+  const open = (): Database => {
+    opened ??= openDatabase({ url: env.DATABASE_URL ?? "", fetchEndpoint: env.NEON_FETCH_ENDPOINT });
+    return opened;
+  };
   return {
-    loadSnapshot: () => loadSnapshot(db, conversationId),
-    readNewest: (limit) => readNewest(db, conversationId, limit),
-    readByIds: (ids) => readByIds(db, conversationId, ids),
-    readByTempIds: (keys) => readByTempIds(db, conversationId, keys),
+    loadSnapshot: async () => loadSnapshot(open(), conversationId),
+    readNewest: async (limit, beforeId) => readNewest(open(), conversationId, limit, beforeId),
+    readByIds: async (ids) => readByIds(open(), conversationId, ids),
+    readByTempIds: async (keys) => readByTempIds(open(), conversationId, keys),
     write: async ({ messages, seq }): Promise<DrainAnswer> => {
       try {
-        await writeDrainBatch(db, { conversationId, messages, seq });
+        await writeDrainBatch(open(), { conversationId, messages, seq });
         return { outcome: "written" };
       } catch (error) {
         const state = sqlState(error);
         const text = describeError(error);
-        return state !== undefined && REFUSED_CLASSES.includes(state.slice(0, 2))
+        return state !== undefined && state !== NO_CONVERSATION && REFUSED_CLASSES.includes(state.slice(0, 2))
           ? { outcome: "refused", sqlState: state, error: text }
           : { outcome: "failed", error: text };
       }
     },
-    report: ({ message }, { sqlState: state, error }) =>
-      writePoison(db, [{ conversationId, messageId: message.id, seq: message.seq, sqlState: state, error }]),
+    report: async ({ message }, { sqlState: state, error }) =>
+      writePoison(open(), [
+        { conversationId, messageId: message.id, seq: message.seq, sqlState: state, error },
+      ]),
   };
 }

@@ -110,14 +110,24 @@ export class Drain {
 
   /** Finds what Postgres refuses, so that it does not hold up the rest. False when Postgres failed meanwhile. */
   async #writeOneByOne(messages: StoredMessage[]): Promise<boolean> {
-    const { log, target, now, note } = this.#options;
+    const { log, target, now, note, isLive } = this.#options;
+    const refused: Array<{ stored: StoredMessage; answer: Extract<DrainAnswer, { outcome: "refused" }> }> =
+      [];
     for (const stored of messages) {
       const answer = await target.write({ messages: [stored], seq: stored.message.seq });
       if (answer.outcome === "failed") {
         this.#fail(answer.error);
         return false;
       }
-      if (answer.outcome === "written") continue;
+      if (answer.outcome === "refused") refused.push({ stored, answer });
+    }
+    // One message may be to blame for what it contains; all of several are not: the database is.
+    if (messages.length > 1 && refused.length === messages.length) {
+      this.#fail(`every message was refused: ${refused[0]?.answer.sqlState}`);
+      return false;
+    }
+    for (const { stored, answer } of refused) {
+      if (!isLive()) return false;
       log.addPoison(stored.message, `${answer.sqlState} ${answer.error}`, now());
       note("poison_message", {
         message_id: stored.message.id,

@@ -3,7 +3,10 @@ import type { Message } from "../protocol/entities.ts";
 
 /** What the log needs of SQLite: the platform's `SqlStorage`, or anything that behaves like it. */
 export interface Sql {
-  exec<T extends Record<string, SqlStorageValue>>(query: string, ...bindings: unknown[]): { toArray(): T[] };
+  exec<T extends Record<string, SqlStorageValue>>(
+    query: string,
+    ...bindings: unknown[]
+  ): { toArray(): T[] } & Iterable<T>;
 }
 
 /** Position up to which Postgres has everything. `messageId` is the newest message created at or before `seq`. */
@@ -113,19 +116,27 @@ export class Log {
   }
 
   /**
-   * Messages created or changed after `since`, in their current state, by seq.
+   * Messages created or changed after `since`, in their current state, by seq; null when their bodies exceed
+   * `maxCharacters`.
    *
    * @param newest the conversation's newest seq; each message took one, so all created after `since` are
    *               among the last `newest - since` ids
    */
-  changedSince(since: number, newest: number): StoredMessage[] {
-    const created = this.#stored(
+  changedSince(since: number, newest: number, maxCharacters: number): StoredMessage[] | null {
+    const created = this.#storedWithin(
+      maxCharacters,
       "where id > ? and created_seq > ? order by id",
       this.head() - (newest - since),
       since,
     );
-    const changed = this.#stored("where seq <> created_seq and seq > ? and created_seq <= ?", since, since);
-    return [...created, ...changed].sort((a, b) => a.message.seq - b.message.seq);
+    const changed = this.#storedWithin(
+      maxCharacters,
+      "where seq <> created_seq and seq > ? and created_seq <= ?",
+      since,
+      since,
+    );
+    if (!created.isWhole || !changed.isWhole) return null;
+    return [...created.rows, ...changed.rows].sort((a, b) => a.message.seq - b.message.seq);
   }
 
   /**
@@ -137,25 +148,31 @@ export class Log {
     limit: number,
     maxCharacters: number,
   ): { messages: StoredMessage[]; next: DrainCursor } {
-    const created = this.#stored("where id > ? order by id limit ?", cursor.messageId, limit);
-    const changed = this.#stored(
+    const created = this.#storedWithin(
+      maxCharacters,
+      "where id > ? order by id limit ?",
+      cursor.messageId,
+      limit,
+    );
+    const changed = this.#storedWithin(
+      maxCharacters,
       "where seq <> created_seq and seq > ? order by seq limit ?",
       cursor.seq,
       limit,
     );
+    // What one list left out may come before what the other has: only up to where both are complete is certain.
+    const horizon = Math.min(
+      created.isWhole ? Number.POSITIVE_INFINITY : (created.rows.at(-1)?.createdSeq ?? 0),
+      changed.isWhole ? Number.POSITIVE_INFINITY : (changed.rows.at(-1)?.message.seq ?? 0),
+    );
     // A message stands once under the seq it was created with and, if changed, once under its newest.
     const steps = [
-      ...created.map((stored) => ({ at: stored.createdSeq, stored, messageId: stored.message.id })),
-      ...changed.map((stored) => ({ at: stored.message.seq, stored, messageId: 0 })),
+      ...created.rows.map((stored) => ({ at: stored.createdSeq, stored, messageId: stored.message.id })),
+      ...changed.rows.map((stored) => ({ at: stored.message.seq, stored, messageId: 0 })),
     ]
+      .filter(({ at }) => at <= horizon)
       .sort((a, b) => a.at - b.at)
       .slice(0, limit);
-    let characters = 0;
-    const end = steps.findIndex(({ stored }) => {
-      characters += JSON.stringify(stored.message.body).length;
-      return characters > maxCharacters;
-    });
-    if (end >= 0) steps.length = Math.max(1, end);
     return {
       messages: [...new Map(steps.map(({ stored }) => [stored.message.id, stored])).values()],
       next: {
@@ -196,7 +213,7 @@ export class Log {
   newestSentBy(userId: string, afterId: number): number {
     return (
       this.#number(
-        "select max(id) as n from messages where sender_id = ? and type = 'user' and id > ?",
+        "select id as n from messages where sender_id = ? and type = 'user' and id > ? order by id desc limit 1",
         userId,
         afterId,
       ) || afterId
@@ -232,6 +249,22 @@ export class Log {
         )
         .toArray().length > 0
     );
+  }
+
+  /** Rows until their bodies exceed `maxCharacters`; at least one. Reads no further, so that memory is bounded. */
+  #storedWithin(
+    maxCharacters: number,
+    where: string,
+    ...bindings: unknown[]
+  ): { rows: StoredMessage[]; isWhole: boolean } {
+    const rows: StoredMessage[] = [];
+    let characters = 0;
+    for (const row of this.#sql.exec<MessageRow>(`select * from messages ${where}`, ...bindings)) {
+      characters += row.body?.length ?? 0;
+      if (rows.length > 0 && characters > maxCharacters) return { rows, isWhole: false };
+      rows.push({ createdSeq: row.created_seq, message: this.#toMessage(row) });
+    }
+    return { rows, isWhole: true };
   }
 
   #stored(where: string, ...bindings: unknown[]): StoredMessage[] {

@@ -105,15 +105,15 @@ export type MirrorChange =
 /** What changed from the mirror to the snapshot: removals first, so that nobody removed sees what else changed. */
 export function diffSnapshot(mirror: Mirror, snapshot: ConversationSnapshot): MirrorChange[] {
   const changes: MirrorChange[] = [];
-  const present = new Set(snapshot.participants.map(({ user_id }) => user_id));
+  const present = new Map(snapshot.participants.map(({ user_id, joined_at }) => [user_id, joined_at]));
   for (const { user_id: userId } of mirror.members()) {
-    if (!present.has(userId)) changes.push({ type: "removed", userId });
+    // A new joined_at means removed and added again between two versions: the removal was promised, too.
+    if (present.get(userId) !== mirror.member(userId)?.joined_at) changes.push({ type: "removed", userId });
   }
   if (mirror.state && mirror.state.title !== snapshot.title)
     changes.push({ type: "title", title: snapshot.title });
   for (const participant of snapshot.participants) {
     const known = mirror.member(participant.user_id);
-    // A new joined_at means removed and added again between two versions.
     if (!known || known.joined_at !== participant.joined_at) changes.push({ type: "added", participant });
     else if (known.role !== participant.role) changes.push({ type: "updated", participant });
   }

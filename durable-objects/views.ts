@@ -26,7 +26,9 @@ export function changesSince(
   if (!state || since === undefined || epoch !== state.epoch) return null;
   if (since > position.seq || since < state.baseSeq || position.seq - since > LIMITS.resumeChanges)
     return null;
-  const events: DurableEvent[] = log.changedSince(since, position.seq).map(({ message, createdSeq }) => {
+  const messages = log.changedSince(since, position.seq, LIMITS.resumeCharacters);
+  if (!messages) return null;
+  const events: DurableEvent[] = messages.map(({ message, createdSeq }) => {
     const type =
       createdSeq > since
         ? "message.created"

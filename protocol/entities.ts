@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isCleanText } from "./clean-json.ts";
+import { findUncleanJson, isCleanText } from "./clean-json.ts";
 import { LIMITS } from "./limits.ts";
 
 const codePoints = (text: string): number => {
@@ -84,12 +84,18 @@ export const messageBodyInput = z
       .unknown()
       .refine(
         (data) =>
-          data === undefined || new TextEncoder().encode(JSON.stringify(data)).length <= LIMITS.dataBytes,
+          data === undefined ||
+          // Nesting without end cannot be serialised, and is refused by the check of the whole value.
+          findUncleanJson(data) !== null ||
+          new TextEncoder().encode(JSON.stringify(data)).length <= LIMITS.dataBytes,
         `must be at most ${LIMITS.dataBytes} bytes of JSON`,
       )
       .optional(),
   })
-  .refine((body) => body.text !== undefined || body.data !== undefined, "must have text or data");
+  .refine(
+    (body) => body.text !== undefined || (body.data !== undefined && body.data !== null),
+    "must have text or data",
+  );
 
 export const reaction = z.object({ emoji: z.string(), count: z.int(), user_ids: z.array(z.string()) });
 export type Reaction = z.infer<typeof reaction>;

@@ -2,6 +2,8 @@
 export const LIMITS = {
   /** One incoming WebSocket text frame. */
   frameBytes: 64 * 1024,
+  /** Commands in one frame. */
+  frameCommands: 100,
   /** One REST request body: a frame's worth. */
   requestBytes: 64 * 1024,
   /** `body.text`, in Unicode code points. */
@@ -30,4 +32,6 @@ export const LIMITS = {
   pageSizeMax: 100,
   /** Changes that a resume replays before it becomes a reset. */
   resumeChanges: 1_000,
+  /** Characters of message bodies that a resume replays before it becomes a reset. */
+  resumeCharacters: 2_000_000,
 } as const;

@@ -1,10 +1,8 @@
 import { Hono } from "hono";
-import { cors } from "hono/cors";
-import { secureHeaders } from "hono/secure-headers";
 import type { AppEnv } from "./context.ts";
-import { readSettings } from "./env.ts";
 import { authenticated } from "./middleware/authenticated.ts";
 import { handleError, handleNotFound } from "./middleware/errors.ts";
+import { allowedOrigins, secureHeadersExceptUpgrades } from "./middleware/headers.ts";
 import { requestLog } from "./middleware/request-log.ts";
 import { requireSettings } from "./middleware/settings.ts";
 import { limitBody } from "./middleware/validated.ts";
@@ -30,9 +28,8 @@ base.use(requestLog());
 
 /** The Worker's HTTP side. Middleware comes first, then routes in the order of the file names. */
 export const app = base
-  .route("/api", socketRoutes)
   .use(
-    secureHeaders({
+    secureHeadersExceptUpgrades({
       xFrameOptions: "DENY",
       contentSecurityPolicy: {
         defaultSrc: ["'self'"],
@@ -44,18 +41,8 @@ export const app = base
       },
     }),
   )
-  .use(
-    "/api/*",
-    cors({
-      origin: (origin, c) => {
-        const read = readSettings(c.env);
-        return read.ok && read.settings.ALLOWED_ORIGINS.includes(origin) ? origin : null;
-      },
-      allowHeaders: ["Authorization", "Content-Type"],
-      exposeHeaders: ["X-Request-Id", "Retry-After"],
-      maxAge: 86_400,
-    }),
-  )
+  .use("/api/*", allowedOrigins())
+  .route("/api", socketRoutes)
   .route("/api", statusRoutes)
   .route("/api", rest)
   .route("/", pageRoutes);

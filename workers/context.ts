@@ -22,7 +22,7 @@ export function conversationObject(
   locationHint?: DurableObjectLocationHint,
 ): ConversationRpc {
   const namespace = env.CONVERSATIONS;
-  // The stub\'s own type maps every entity through the serialiser\'s types, and ends in an endless one for JSON.
+  // The stub's own type maps every entity through the serialiser's types, and ends in an endless one for JSON.
   return namespace.get(
     namespace.idFromName(id),
     locationHint ? { locationHint } : {},

@@ -44,7 +44,7 @@ const settingsSchema = z
       .transform((list) => list.split(",").flatMap((origin) => origin.trim() || []))
       .pipe(z.array(z.url("must list origins such as https://app.example.com, separated by commas"))),
     COMMANDS_PER_SECOND: positive.default(LIMITS.commandsPerSecond),
-    COMMAND_BURST: positive.default(LIMITS.commandBurst),
+    COMMAND_BURST: z.coerce.number().int().min(1).default(LIMITS.commandBurst),
   })
   .superRefine((settings, context) => {
     const hasKeys = settings.AUTH_JWKS_URL !== undefined || settings.AUTH_PUBLIC_KEY !== undefined;

@@ -18,7 +18,8 @@ const REFUSALS: Record<Exclude<ChangeVerdict, "done" | "unchanged">, Refusal> = 
     "The last admin stays while others remain: make somebody else an admin first.",
   ).error,
   full: refuse("CONFLICT", `A conversation has at most ${LIMITS.participants} participants.`).error,
-  direct: refuse("CONFLICT", "A direct conversation stays between its two participants.").error,
+  direct: refuse("CONFLICT", "A direct conversation has no title and stays between its two participants.")
+    .error,
 };
 
 /**

@@ -1,8 +1,9 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { chmod, mkdtemp, readFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { freePort } from "../../dev/postgres.ts";
+import { spawnTied, type TiedProcess } from "../../dev/tied-process.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
@@ -11,7 +12,7 @@ export class Service {
   readonly port: number;
   readonly dataDir: string;
   readonly #env: Record<string, string>;
-  #process: ChildProcess | null = null;
+  #process: TiedProcess | null = null;
   #output = "";
 
   private constructor(port: number, dataDir: string, env: Record<string, string>) {
@@ -35,20 +36,29 @@ export class Service {
   /** Starts it and waits until it is ready. */
   async start(): Promise<void> {
     this.#output = "";
-    const child = spawn(process.execPath, [join(ROOT, "dev/start.ts")], {
+    // Tied, so that nothing of it outlives a test run that is killed.
+    const process = spawnTied(globalThis.process.execPath, [join(ROOT, "dev/start.ts")], {
+      orphanSignal: "TERM",
       cwd: ROOT,
-      env: { ...process.env, ...this.#env, PORT: String(this.port), DATA_DIR: this.dataDir },
-      stdio: ["ignore", "pipe", "pipe"],
+      env: {
+        ...globalThis.process.env,
+        // Those of whoever runs the tests are not meant for it.
+        DATABASE_URL: "",
+        NODE_OPTIONS: "",
+        ...this.#env,
+        PORT: String(this.port),
+        DATA_DIR: this.dataDir,
+      },
     });
-    this.#process = child;
+    this.#process = process;
     await new Promise<void>((started, failed) => {
       const read = (chunk: Buffer): void => {
         this.#output = (this.#output + chunk).slice(-20_000);
         if (this.#output.includes("Ready on ")) started();
       };
-      child.stdout.on("data", read);
-      child.stderr.on("data", read);
-      child.once("exit", () => failed(new Error(`The service did not start:\n${this.#output}`)));
+      process.stdout.on("data", read);
+      process.stderr.on("data", read);
+      void process.exited.then(() => failed(new Error(`The service did not start:\n${this.#output}`)));
     });
   }
 
@@ -62,39 +72,48 @@ export class Service {
 
   /** Ends every process of it at once, as a power cut would. */
   async kill(): Promise<void> {
-    const child = this.#process;
-    if (child?.pid === undefined) return;
-    const ended = new Promise((resolveEnd) => child.once("exit", resolveEnd));
-    // The root first, so that nobody is left who could tidy up.
-    for (const pid of [child.pid, ...descendantsOf(child.pid)]) {
-      try {
-        process.kill(pid, "SIGKILL");
-      } catch {
-        // Ended by itself meanwhile.
-      }
-    }
-    await ended;
+    const process = this.#process;
+    if (!process) return;
     this.#process = null;
+    const own = processesOf(this.dataDir);
+    // First those above: asleep, they cannot tidy up when they see the others end.
+    for (const pid of own) signal(pid, "SIGSTOP");
+    for (const pid of own) signal(pid, "SIGKILL");
+    process.kill();
+    await process.exited;
   }
 
-  /** Ends it as Ctrl-C does. */
+  /** Ends it as Ctrl-C does, and removes its data. */
   async stop(): Promise<void> {
-    const child = this.#process;
-    if (!child || child.exitCode !== null) return;
-    const ended = new Promise((resolveEnd) => child.once("exit", resolveEnd));
-    child.kill("SIGTERM");
-    await ended;
+    await this.#process?.stop("TERM", 20_000);
     this.#process = null;
+    await rm(this.dataDir, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
-function descendantsOf(root: number): number[] {
-  const parents = execFileSync("ps", ["-eo", "pid=,ppid="], { encoding: "utf8" })
-    .trim()
+/** All processes started with this directory in their arguments or environment, and their descendants. */
+function processesOf(dataDir: string): number[] {
+  const table = execFileSync("ps", ["-eo", "pid=,ppid=,args=", "e", "ww"], {
+    encoding: "utf8",
+    maxBuffer: 64 * 1024 * 1024,
+  })
     .split("\n")
-    .map((line) => line.trim().split(/\s+/).map(Number) as [number, number]);
-  const found = [root];
+    .flatMap((line) => {
+      const [, pid, parent, args] = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line) ?? [];
+      return pid && args !== undefined ? [{ pid: Number(pid), parent: Number(parent), args }] : [];
+    });
+  const found = table.filter(({ args }) => args.includes(dataDir)).map(({ pid }) => pid);
   for (const pid of found)
-    found.push(...parents.filter(([, parent]) => parent === pid).map(([child]) => child));
-  return found.slice(1);
+    found.push(
+      ...table.filter((row) => row.parent === pid && !found.includes(row.pid)).map((row) => row.pid),
+    );
+  return found;
+}
+
+function signal(pid: number, name: "SIGSTOP" | "SIGKILL"): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // Ended by itself meanwhile.
+  }
 }

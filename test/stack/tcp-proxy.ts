@@ -1,11 +1,11 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
-/** A TCP proxy whose connections can be cut, and which can refuse new ones: a network cable in a test. */
+/** A TCP proxy whose connections can be cut or fall silent: a network cable in a test. */
 export class TcpProxy {
   readonly #server = createServer((client) => this.#carry(client));
   readonly #target: number;
   readonly #sockets = new Set<Socket>();
-  #isCut = false;
+  #state: "whole" | "cut" | "silent" = "whole";
 
   /** @param target port on 127.0.0.1 that connections go on to */
   constructor(target: number) {
@@ -19,12 +19,20 @@ export class TcpProxy {
 
   /** Resets every connection and refuses new ones until {@link mend}. */
   cut(): void {
-    this.#isCut = true;
+    this.#state = "cut";
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
+  /** Carries nothing more in either direction, and nobody is told, until {@link mend}. New connections open and stay silent. */
+  silence(): void {
+    this.#state = "silent";
+    for (const socket of this.#sockets) socket.pause();
+  }
+
+  /** Ends what was silenced, as a gateway does with connections it forgot, and carries new ones. */
   mend(): void {
-    this.#isCut = false;
+    if (this.#state === "silent") for (const socket of this.#sockets) socket.resetAndDestroy();
+    this.#state = "whole";
   }
 
   async close(): Promise<void> {
@@ -33,7 +41,7 @@ export class TcpProxy {
   }
 
   #carry(client: Socket): void {
-    if (this.#isCut) {
+    if (this.#state === "cut") {
       client.resetAndDestroy();
       return;
     }
@@ -48,7 +56,16 @@ export class TcpProxy {
         this.#sockets.delete(from);
         to.destroy();
       });
-      from.pipe(to);
+      // Not `pipe`, whose drain would resume a silenced socket.
+      from.on("data", (chunk) => {
+        if (to.write(chunk)) return;
+        from.pause();
+        to.once("drain", () => {
+          if (this.#state === "whole") from.resume();
+        });
+      });
+      from.on("end", () => to.end());
+      if (this.#state === "silent") from.pause();
     }
   }
 }

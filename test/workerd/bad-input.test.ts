@@ -29,6 +29,11 @@ test.each<[string, unknown, string]>([
   ["an unknown key", send({ text: "x" }, { sender_id: "somebody" }), ""],
   ["large data", send({ data: "x".repeat(16_385) }), "body.data"],
   ["deep data", send({ data: deep(40) }), "body.data"],
+  [
+    "bottomless data",
+    `{"type":"message.send","temp_id":"d","body":{"data":${"[".repeat(20_000)}${"]".repeat(20_000)}}}`,
+    "body.data",
+  ],
   ["a NUL", send({ text: "a\u0000b" }), "body.text"],
   ["a NUL in a key", send({ data: { "a\u0000": 1 } }), "body.data"],
   ["a lone surrogate", '{"type":"message.send","temp_id":"s","body":{"text":"\\ud800"}}', "body.text"],
@@ -80,6 +85,7 @@ test.each<[string, string | ArrayBuffer, number]>([
   ["text that is not JSON", "{nope", 4400],
   ["an empty frame", "", 4400],
   ["a binary frame", new Uint8Array([1, 2]).buffer, 4400],
+  ["a frame of 101 commands", JSON.stringify(Array.from({ length: 101 }, () => 1)), 4400],
   ["a frame over 64 KiB", JSON.stringify({ type: "x", pad: "x".repeat(70_000) }), 1009],
 ])("V1 V4: %s closes its socket and no other", async (_, frame, code) => {
   const [ana, bo] = [newUser(), newUser()];
@@ -101,6 +107,27 @@ test("V5: too many commands are refused with the time to wait, and the rest goes
   expect(error.retry_after_ms).toBeGreaterThan(0);
   await b.say("not limited");
 });
+
+test("V5 V4: nonsense is limited like sense, and holds nobody up", async () => {
+  const [ana, bo] = [newUser(), newUser()];
+  const id = await newConversation(ana, bo);
+  const [a, b] = [await join(ana, id), await join(bo, id)];
+  for (let n = 0; n < 20; n += 1) a.send(Array.from({ length: 100 }, () => 1));
+  await b.say("undisturbed");
+  await a.next("error", ({ error }) => error.code === "RATE_LIMITED");
+  expect(
+    a.events.filter((event) => event.type === "error" && event.error.code === "VALIDATION_FAILED").length,
+  ).toBeLessThan(100);
+});
+
+test.each([[8.64e15], [-1e15], [null], ["0000-01-01T00:00:00.000Z"], ["yesterday"]])(
+  "R6: a cursor with the time %s is refused",
+  async (time) => {
+    const cursor = encodeURIComponent(btoa(JSON.stringify([time, crypto.randomUUID()])));
+    const reply = await call(newUser(), "GET", `/conversations?cursor=${cursor}`);
+    expect(reply.body.error.code).toBe("VALIDATION_FAILED");
+  },
+);
 
 test("S12: the 21st socket of a user is refused, another user's is not", async () => {
   const [ana, bo] = [newUser(), newUser()];
@@ -183,6 +210,24 @@ test.each([
   expect((await call(ana, "GET", `/conversations/${id}/messages?${query}`)).body.error.code).toBe(
     "VALIDATION_FAILED",
   );
+});
+
+test("V3: a message over REST is checked like one on a socket", async () => {
+  const ana = newUser();
+  const id = await newConversation(ana);
+  const nested = `{"temp_id":"d","body":{"data":${"[".repeat(20_000)}${"]".repeat(20_000)}}}`;
+  const bodies = [
+    nested,
+    '{"temp_id":"s","body":{"text":"\\ud800"}}',
+    '{"temp_id":"p","body":{"data":{"__proto__":1}}}',
+    { temp_id: "n", body: { text: "a\u0000" } },
+  ];
+  for (const body of bodies) {
+    expect((await call(ana, "POST", `/conversations/${id}/messages`, body)).body.error.code).toBe(
+      "VALIDATION_FAILED",
+    );
+  }
+  expect((await inspect(id).catch(() => ({ seq: 0 }))).seq).toBe(0);
 });
 
 test("V2: a body that is not declared JSON is refused by name", async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { call, inspect, join, newConversation, newUser, rowsOf, untilDrained } from "./harness.ts";
 
-test("two users talk: one order, own event as acknowledgement, everything in Postgres", async () => {
+test("S7 M1 S6: two users talk: one order, own event as acknowledgement, everything in Postgres", async () => {
   const [ana, bo] = [newUser(), newUser()];
   const id = await newConversation(ana, bo);
   const [a, b] = [await join(ana, id), await join(bo, id)];

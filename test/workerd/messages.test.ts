@@ -149,7 +149,7 @@ test("M5: data of any JSON shape is kept as it is", async () => {
   expect((await rowsOf(id))[0]?.body).toEqual({ data });
 });
 
-test("R4 R5: pages by before_id, after_id and since, before anything is drained and after", async () => {
+test("R1 R4 R5: pages by before_id, after_id and since, before anything is drained and after", async () => {
   const ana = newUser();
   const id = await newConversation(ana);
   const a = await join(ana, id);

@@ -41,7 +41,7 @@ test("S4: has_more says that older messages exist", async () => {
   expect(ready.has_more).toBe(true);
 });
 
-test("S5 S6: resume tells what changed, current state only, and live events follow without a gap", async () => {
+test("M9 S5 S6: resume tells what changed, current state only, and live events follow without a gap", async () => {
   const [ana, bo] = [newUser(), newUser()];
   const id = await newConversation(ana, bo);
   const a = await join(ana, id);

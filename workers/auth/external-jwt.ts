@@ -6,7 +6,9 @@ import {
   type JWTVerifyGetKey,
   jwtVerify,
 } from "jose";
+import { refuse } from "../../protocol/errors.ts";
 import type { Settings } from "../env.ts";
+import { RefusalError } from "../middleware/errors.ts";
 import { toIdentity } from "./claims.ts";
 import { type Authentication, rejected } from "./identity.ts";
 
@@ -16,7 +18,11 @@ const CLOCK_TOLERANCE_SECONDS = 5;
 /** Key sets keep their keys and their cool-down between requests, so one is kept a URL. */
 const keySets = new Map<string, JWTVerifyGetKey>();
 
-/** Checks a JWT of the host application against its configured key, issuer and audience. */
+/**
+ * Checks a JWT of the host application against its configured key, issuer and audience.
+ *
+ * @throws {RefusalError} SERVICE_UNAVAILABLE when the key set cannot be fetched
+ */
 export async function verifyExternalJwt(token: string, settings: Settings): Promise<Authentication> {
   const { AUTH_ISSUER: issuer, AUTH_AUDIENCE: audience } = settings;
   if (issuer === undefined || audience === undefined) return rejected("invalid");
@@ -38,8 +44,22 @@ export async function verifyExternalJwt(token: string, settings: Settings): Prom
     if (settings.AUTH_JWKS_URL === undefined) return rejected("invalid");
     return toIdentity((await jwtVerify(token, keySetOf(settings.AUTH_JWKS_URL), options)).payload);
   } catch (error) {
+    if (settings.AUTH_JWKS_URL !== undefined && isKeySetAway(error)) {
+      throw new RefusalError(
+        refuse("SERVICE_UNAVAILABLE", "Credentials cannot be checked now. Try again.", {
+          retry_after_ms: 2_000,
+        }).error,
+      );
+    }
     return rejected(error instanceof errors.JWTExpired ? "expired" : "invalid");
   }
+}
+
+/** Whether the key set could not be fetched, which says nothing about the token. */
+function isKeySetAway(error: unknown): boolean {
+  if (error instanceof errors.JWKSTimeout) return true;
+  // jose has its generic code for a reply other than 200; a failed fetch is no error of jose at all.
+  return error instanceof errors.JOSEError ? error.code === "ERR_JOSE_GENERIC" : true;
 }
 
 function keySetOf(url: string): JWTVerifyGetKey {

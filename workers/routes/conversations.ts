@@ -8,7 +8,7 @@ import {
   listConversations,
   renameConversation,
 } from "../../db/conversations.ts";
-import type { Conversation } from "../../protocol/entities.ts";
+import { type Conversation, timestamp } from "../../protocol/entities.ts";
 import { conversationNotFound, refuse } from "../../protocol/errors.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import {
@@ -131,7 +131,8 @@ function decodeCursor(cursor: string): ListCursor {
   try {
     const [updatedAt, id] = JSON.parse(atob(cursor));
     const params = conversationParams.parse({ id });
-    return { updatedAt: new Date(updatedAt).toISOString(), id: params.id };
+    if (!(Date.parse(timestamp.parse(updatedAt)) >= 0)) throw new Error("before all conversations");
+    return { updatedAt, id: params.id };
   } catch {
     throw invalid("cursor", "must be a next_cursor of an earlier page");
   }

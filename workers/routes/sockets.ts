@@ -16,16 +16,17 @@ export const socketRoutes = new Hono<AppEnv>().get("/conversations/:id/socket", 
     throw new RefusalError(refuse("VALIDATION_FAILED", "This route takes WebSocket upgrades only.").error);
   }
   const offered = (c.req.header("Sec-WebSocket-Protocol") ?? "").split(",").map((entry) => entry.trim());
-  if (!offered.includes(SUBPROTOCOL)) {
-    throw new RefusalError(refuse("VALIDATION_FAILED", `Offer the subprotocol ${SUBPROTOCOL}.`).error);
-  }
+  if (!offered.includes(SUBPROTOCOL))
+    return closed(CLOSE.protocolViolation, `offer the subprotocol ${SUBPROTOCOL}`);
   const read = reportSettings(c.env);
   if (!read.ok) return closed(CLOSE.tryAgain, "the service is not set up");
   const { settings } = read;
   c.set("db", openDatabase({ url: settings.DATABASE_URL, fetchEndpoint: settings.NEON_FETCH_ENDPOINT }));
 
   const bearer = offered.find((entry) => entry.startsWith(BEARER_SUBPROTOCOL_PREFIX));
-  const result = await authenticate(bearer?.slice(BEARER_SUBPROTOCOL_PREFIX.length) ?? null, settings);
+  const token = bearer?.slice(BEARER_SUBPROTOCOL_PREFIX.length) ?? null;
+  const result = await authenticate(token, settings).catch(() => null);
+  if (!result) return closed(CLOSE.tryAgain, "credentials cannot be checked now");
   if (!result.ok) return closed(CLOSE.unauthorized, result.reason);
   const { userId, name, avatarUrl, expiresAt } = result.identity;
   rememberProfile(c, result.identity);
