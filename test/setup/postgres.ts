@@ -6,15 +6,6 @@ import { migrate } from "../../dev/migrate.ts";
 import { startNeonProxy } from "../../dev/neon-proxy.ts";
 import { startPostgres } from "../../dev/postgres.ts";
 
-declare module "vitest" {
-  interface ProvidedContext {
-    /** Connection string of a PostgreSQL for this run, migrated. */
-    databaseUrl: string;
-    /** Where it speaks Neon's HTTP protocol. */
-    neonFetchEndpoint: string;
-  }
-}
-
 /** One PostgreSQL for the whole run. Tests keep apart by the ids they make. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const directory = await mkdtemp(join(tmpdir(), "arcyou-test-"));
