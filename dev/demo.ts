@@ -147,7 +147,8 @@ async function seedConversation(db: Database, { id, title, people, lines, unread
     people.map((person) => ({
       conversationId: id,
       userId: person.id,
-      role: person === creator && title !== null ? ("admin" as const) : ("member" as const),
+      // As the service does it: two who talk are equals.
+      role: person === creator || title === null ? ("admin" as const) : ("member" as const),
       joinedAt: minutesAgo(10 + lines.length * 3),
       lastReadId: person === creator ? lines.length : lines.length - unread,
     })),

@@ -3,8 +3,8 @@ import { fileURLToPath } from "node:url";
 
 /*
  * `npm run lock:platforms`, after a change of dependencies: enters into package-lock.json the binaries of other
- * platforms that npm left out because its registry does not serve them. Without the entries `npm ci` refuses the
- * lock file, on every platform. An entered package has no checksum until an npm that can reach it adds one.
+ * platforms that this npm left out. Without the entries `npm ci` refuses the lock file, on every platform. An
+ * entered package has no checksum until an npm that can reach it adds one.
  */
 
 interface LockedPackage {
