@@ -34,6 +34,12 @@ if (import.meta.main) {
     console.error("DATABASE_URL is missing: the direct connection string of the database to migrate.");
     process.exit(1);
   }
-  await migrate(databaseUrl);
-  console.log("Migrations ✓");
+  await migrate(databaseUrl).then(
+    () => console.log("Migrations ✓"),
+    (error: unknown) => {
+      const cause = error instanceof Error ? error.message : String(error);
+      console.error(`Not migrated, check DATABASE_URL: ${cause}`);
+      process.exitCode = 1;
+    },
+  );
 }
