@@ -278,8 +278,9 @@ export class ConversationCore<Socket extends SessionSocket> {
     userId: string,
     command: MessageCommand,
   ): Promise<Result<{ message: Message; isNew: boolean }>> {
-    const loaded = await this.#load();
-    if (!loaded.ok) return loaded;
+    // An outsider is never charged: being limited would tell them that the conversation exists.
+    const entered = await this.#enter(userId);
+    if (!entered.ok) return entered;
     const tooMany = this.#charge(userId);
     if (tooMany) return { ok: false, error: tooMany };
     const outcome = await new Promise<CommandOutcome>((settle) => this.#submit(userId, command, settle));

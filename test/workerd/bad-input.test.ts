@@ -120,6 +120,16 @@ test("V5 V4: nonsense is limited like sense, and holds nobody up", async () => {
   ).toBeLessThan(100);
 });
 
+test("V5 P1: an outsider is never told of a limit, which would tell that the conversation exists", async () => {
+  const [ana, eve] = [newUser(), newUser()];
+  const id = await newConversation(ana);
+  await (await join(ana, id)).say("private");
+  const send = () =>
+    call(eve, "POST", `/conversations/${id}/messages`, { temp_id: "x", body: { text: "x" } });
+  const replies = await Promise.all(Array.from({ length: 60 }, send));
+  expect(new Set(replies.map(({ body }) => body.error.code))).toEqual(new Set(["CONVERSATION_NOT_FOUND"]));
+});
+
 test.each([[8.64e15], [-1e15], [null], ["0000-01-01T00:00:00.000Z"], ["yesterday"]])(
   "R6: a cursor with the time %s is refused",
   async (time) => {
