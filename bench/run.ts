@@ -5,18 +5,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import pg from "pg";
+import { buildService, startWorkerd, WORKERD_VERSION } from "../dev/workerd.ts";
 import { BEARER_SUBPROTOCOL_PREFIX, SUBPROTOCOL } from "../protocol/version.ts";
 import { type Address, Load, type Round } from "./load.ts";
-import {
-  buildBaseline,
-  buildService,
-  type Cleanup,
-  type Database,
-  readRowCounter,
-  startDatabase,
-  startWorkerd,
-  WORKERD_VERSION,
-} from "./service.ts";
+import { buildBaseline, type Cleanup, type Database, readRowCounter, startDatabase } from "./service.ts";
 
 /*
  * `npm run bench`: the service against an object that does one write and N sends a message. docs/benchmarks.md
@@ -143,8 +135,15 @@ async function startWorkers(directory: string, database: Database): Promise<Work
     },
   };
   const plain = { className: "Baseline", binding: "BASELINE", variables: {} };
-  const start = (name: string, modules: Record<string, string>, worker: typeof ours | typeof plain) =>
-    startWorkerd(directory, { name, modules, ...worker }, cleanup);
+  const start = async (
+    name: string,
+    modules: Record<string, string>,
+    worker: typeof ours | typeof plain,
+  ): Promise<URL> => {
+    const { url, kill } = await startWorkerd({ home: join(directory, name), modules, ...worker });
+    cleanup.push(kill);
+    return url;
+  };
   return {
     baseline: await start("baseline", { "index.js": baseline }, plain),
     ours: await start("ours", { "index.js": service }, ours),
