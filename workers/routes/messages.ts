@@ -11,14 +11,9 @@ import {
   sinceQuery,
 } from "../../protocol/rest.ts";
 import { type AppContext, type AppEnv, conversationObject } from "../context.ts";
+import { completePage, type PageRange } from "../message-page.ts";
 import { unwrap } from "../middleware/errors.ts";
 import { validated } from "../middleware/validated.ts";
-
-interface Range {
-  limit: number;
-  beforeId?: number | undefined;
-  afterId?: number | undefined;
-}
 
 export const messageRoutes = new Hono<AppEnv>()
   .get(
@@ -91,23 +86,11 @@ export const messageRoutes = new Hono<AppEnv>()
 async function readPage(
   c: AppContext,
   id: string,
-  range: Range,
+  range: PageRange,
 ): Promise<{ data: Message[]; has_more: boolean }> {
   const page = unwrap(await conversationObject(c.env, id).page(c.get("identity").userId, range));
   const older = page.missing
     ? await readMessagePage(c.get("db"), { conversationId: id, ...page.missing })
     : [];
-  const data = [...older.map((message) => newest(message, page.newer)), ...page.messages].slice(
-    0,
-    range.limit,
-  );
-  const first = data[0]?.id;
-  const last = data.at(-1)?.id;
-  if (range.afterId !== undefined) return { data, has_more: last !== undefined && last < page.head };
-  return { data, has_more: first !== undefined && first > 1 };
-}
-
-function newest(message: Message, changes: Message[]): Message {
-  const change = changes.find(({ id }) => id === message.id);
-  return change && change.seq > message.seq ? change : message;
+  return completePage(page, older, range);
 }
