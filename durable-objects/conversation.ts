@@ -3,7 +3,6 @@ import { type Database, describeError, openDatabase, sqlState } from "../db/clie
 import { loadSnapshot } from "../db/conversations.ts";
 import { readByIds, readByTempIds, readNewest, writeDrainBatch, writePoison } from "../db/messages.ts";
 import { CLOSE } from "../protocol/close-codes.ts";
-import type { ErrorCode } from "../protocol/errors.ts";
 import { refuse } from "../protocol/errors.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import { HEARTBEAT, SUBPROTOCOL } from "../protocol/version.ts";
@@ -12,7 +11,7 @@ import { ConversationCore, type ConversationPostgres } from "./conversation-core
 import type { DrainAnswer } from "./drain.ts";
 import { receiveFrame } from "./receive-frame.ts";
 import { CONNECT_HEADER, type ConnectRequest } from "./rpc.ts";
-import { closeQuietly, type SessionAttachment } from "./sessions.ts";
+import { closeCodeOf, closeQuietly, type SessionAttachment } from "./sessions.ts";
 
 /** Settings an object reads. The Worker has checked them before any request reaches one. */
 export interface ConversationEnv {
@@ -21,12 +20,6 @@ export interface ConversationEnv {
   COMMANDS_PER_SECOND?: string;
   COMMAND_BURST?: string;
 }
-
-/** How a refused connection is closed. */
-const CLOSE_OF: Partial<Record<ErrorCode, number>> = {
-  CONVERSATION_NOT_FOUND: CLOSE.conversationNotFound,
-  RATE_LIMITED: CLOSE.tooManyConnections,
-};
 
 /** The Durable Object of one conversation: a shell that connects {@link ConversationCore} to the platform. */
 export class Conversation extends DurableObject<ConversationEnv> {
@@ -84,7 +77,7 @@ export class Conversation extends DurableObject<ConversationEnv> {
     );
     if (!admitted.ok) {
       server.accept();
-      closeQuietly(server, CLOSE_OF[admitted.error.code] ?? CLOSE.tryAgain, admitted.error.message);
+      closeQuietly(server, closeCodeOf(admitted.error), admitted.error.message);
     }
     return new Response(null, {
       status: 101,

@@ -41,6 +41,9 @@ export interface DrainOptions {
   note: (event: string, fields: Record<string, unknown>) => void;
 }
 
+/** Whether there is still time to wait. More than was ever set means that the clock was set back: then there is not. */
+const isWithin = (longestMs: number, waitMs: number): boolean => waitMs > 0 && waitMs <= longestMs;
+
 /** Milliseconds until attempt `failures + 1`: doubling, capped, of which half is random. */
 export function retryDelayMs(failures: number, random: number): number {
   const ceiling = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(failures - 1, 10));
@@ -65,7 +68,8 @@ export class Drain {
 
   /** Drains what there is, unless a failure said to wait. Never throws; one run at a time. */
   run(): Promise<void> {
-    if (!this.#isDraining && this.#options.now() >= this.#retryAt) this.#run = this.#drainAll();
+    if (!this.#isDraining && !isWithin(RETRY_MAX_MS, this.#retryAt - this.#options.now()))
+      this.#run = this.#drainAll();
     return this.#run;
   }
 
@@ -87,9 +91,8 @@ export class Drain {
         const { messages, next } = log.undrained(log.readCursor(), BATCH_MESSAGES, BATCH_CHARACTERS);
         if (messages.length === 0) return;
         const waitMs = this.#nextAt - now();
-        if (waitMs > 0 && messages.length < BATCH_MESSAGES) {
-          // No longer than that, should the clock have been set back.
-          await pause(Math.min(waitMs, BATCH_INTERVAL_MS));
+        if (isWithin(BATCH_INTERVAL_MS, waitMs) && messages.length < BATCH_MESSAGES) {
+          await pause(waitMs);
           if (!isLive()) return;
           continue;
         }

@@ -3,7 +3,7 @@ import type { Message } from "../protocol/entities.ts";
 
 /** What the log needs of SQLite: the platform's `SqlStorage`, or anything that behaves like it. */
 export interface Sql {
-  exec<T extends Record<string, SqlStorageValue>>(
+  exec<T extends Record<string, string | number | null>>(
     query: string,
     ...bindings: unknown[]
   ): { toArray(): T[] } & Iterable<T>;

@@ -1,4 +1,5 @@
 import { CLOSE } from "../protocol/close-codes.ts";
+import type { Refusal } from "../protocol/errors.ts";
 import type { ServerEvent } from "../protocol/frames.ts";
 
 /** The part of a WebSocket that a session uses. */
@@ -134,5 +135,17 @@ export function closeQuietly(socket: SessionSocket, code: number, reason: string
     socket.close(sendable ? code : CLOSE.done, sendable ? reason : "");
   } catch {
     // Nothing left to close.
+  }
+}
+
+/** How a refused connection is closed. */
+export function closeCodeOf({ code }: Refusal): number {
+  switch (code) {
+    case "CONVERSATION_NOT_FOUND":
+      return CLOSE.conversationNotFound;
+    case "RATE_LIMITED":
+      return CLOSE.tooManyConnections;
+    default:
+      return CLOSE.tryAgain;
   }
 }

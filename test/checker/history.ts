@@ -198,6 +198,7 @@ export interface LogEntry {
   conversation: string;
   epoch: string;
   head: number;
+  /** Of the newest change of a message. */
   seq: number;
   /** The log is complete from this id on; what lies before is in Postgres alone. */
   floor: number;
@@ -211,6 +212,7 @@ export interface PostgresEntry {
   t: Instant;
   conversation: string;
   head: number;
+  /** Of the newest change of a message. */
   seq: number;
   title: string | null;
   participants: Array<{ user: string; last_read_id: number }>;
