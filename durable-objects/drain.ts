@@ -22,7 +22,7 @@ export type DrainAnswer =
 
 export interface DrainTarget {
   write(batch: { messages: StoredMessage[]; seq: number }): Promise<DrainAnswer>;
-  /** Makes a message that was refused visible to operators; may fail. */
+  /** Makes a message that was refused visible to operators. Repeating it changes nothing. */
   report(stored: StoredMessage, refusal: { sqlState: string; error: string }): Promise<void>;
 }
 
@@ -130,6 +130,8 @@ export class Drain {
       return false;
     }
     for (const { stored, answer } of refused) {
+      // Before the cursor passes it, so that operators hear of it even if Postgres fails now.
+      await target.report(stored, answer);
       if (!isLive()) return false;
       log.addPoison(stored.message, `${answer.sqlState} ${answer.error}`, now());
       note("poison_message", {
@@ -137,7 +139,6 @@ export class Drain {
         seq: stored.message.seq,
         sql_state: answer.sqlState,
       });
-      await target.report(stored, answer).catch(() => undefined);
     }
     return true;
   }

@@ -99,11 +99,14 @@ export class Device {
   post(text: string): void {
     const temp_id = `${this.name}-t${this.#operations}`;
     const body = { text };
-    this.#operate({ op: "send", temp_id, hash: hashOf(body), client: `${this.name}-rest` }, async (end) => {
-      const reply = await this.#rest("POST", "/messages", { temp_id, body });
-      const { data } = reply as { data: Message };
-      end({ id: data.id, seq: data.seq });
-    });
+    this.#operate(
+      { op: "send", temp_id, hash: hashOf(body), client: `${this.name}-rest${this.#operations}` },
+      async (end) => {
+        const reply = await this.#rest("POST", "/messages", { temp_id, body });
+        const { data } = reply as { data: Message };
+        end({ id: data.id, seq: data.seq });
+      },
+    );
   }
 
   edit(id: number, text: string): void {
@@ -195,6 +198,11 @@ export class Device {
       if (error instanceof ChatError && error.code === "CONVERSATION_NOT_FOUND") return null;
       throw error;
     }
+  }
+
+  /** The app wants to be connected; the tab may be closed by now. */
+  connect(): void {
+    if (this.#isAlive) this.chat.connect();
   }
 
   /** The tab is closed: nothing of it runs any more, and what was undecided stays so. */

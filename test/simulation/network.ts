@@ -15,8 +15,11 @@ export const FAIR: Weather = { latencyMs: 20, echo: 0 };
 class Pipe {
   readonly #world: World;
   readonly #weather: () => Weather;
+  /** What is under way, in order. */
+  readonly #frames: Array<() => void> = [];
   #arrivesAt = 0;
-  #held: Array<() => void> | null = null;
+  /** Arrivals that were held back; null when none are. */
+  #held: number | null = null;
   #isCut = false;
 
   constructor(world: World, weather: () => Weather) {
@@ -26,35 +29,35 @@ class Pipe {
 
   push(deliver: () => void): void {
     if (this.#isCut) return;
-    if (this.#held) {
-      this.#held.push(deliver);
-      return;
-    }
-    const { latencyMs } = this.#weather();
-    const at = Math.max(this.#arrivesAt, this.#world.now + this.#world.delay(latencyMs / 10, latencyMs));
-    this.#arrivesAt = at;
-    this.#world.after(at - this.#world.now, () => {
-      if (this.#isCut) return;
-      if (this.#held) this.#held.push(deliver);
-      else deliver();
-    });
+    this.#frames.push(deliver);
+    this.#planArrival();
   }
 
   /** Nothing arrives any more until {@link release}; nobody is told. */
   hold(): void {
-    this.#held ??= [];
+    this.#held ??= 0;
   }
 
   release(): void {
-    const held = this.#held ?? [];
+    const held = this.#held ?? 0;
     this.#held = null;
-    for (const deliver of held) this.push(deliver);
+    for (let n = 0; n < held; n += 1) this.#planArrival();
   }
 
   /** What has not arrived never does. */
   cut(): void {
     this.#isCut = true;
-    this.#held = null;
+  }
+
+  #planArrival(): void {
+    const { latencyMs } = this.#weather();
+    const at = Math.max(this.#arrivesAt, this.#world.now + this.#world.delay(latencyMs / 10, latencyMs));
+    this.#arrivesAt = at;
+    this.#world.after(at - this.#world.now, () => {
+      if (this.#isCut) return;
+      if (this.#held === null) this.#frames.shift()?.();
+      else this.#held += 1;
+    });
   }
 }
 

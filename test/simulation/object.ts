@@ -406,7 +406,7 @@ export class SimulatedObject implements ServerEnd {
       const instance = this.#wake();
       const due = this.storage.takeAlarm();
       await this.#inside(instance, (core) => core.wake());
-      this.storage.finishAlarm(due);
+      if (instance.isAlive) this.storage.finishAlarm(due);
     } catch {
       // It died on the way: what storage says of the alarm is tried again.
     }

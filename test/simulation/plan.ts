@@ -12,6 +12,7 @@ export type Action =
   | { do: "edit" | "delete"; who: number; luck: number; text: string }
   | { do: "page"; who: number; luck: number }
   | { do: "summary" | "older" | "reload"; who: number }
+  | { do: "away"; who: number; forMs: number }
   | { do: "add" | "remove" | "promote"; who: number; target: string }
   | { do: "rename"; who: number; title: string }
   | { do: "end"; who: number }
@@ -115,8 +116,10 @@ function drawAction(random: Random, devices: string[], users: string[], name: st
   if (dice < 0.85) return { do: "page", who, luck };
   if (dice < 0.87) return { do: "summary", who };
   if (dice < 0.89) return { do: "older", who };
-  if (dice < 0.92) return { do: "reload", who };
-  const target = random.pick(users);
+  if (dice < 0.91) return { do: "reload", who };
+  if (dice < 0.92) return { do: "away", who, forMs: random.pick([0, 30, 2_000, 60_000]) };
+  // The first one stays, so that there is somebody to talk to.
+  const target = random.pick(users.slice(1));
   if (dice < 0.945) return { do: "add", who: 0, target };
   if (dice < 0.97) return { do: "remove", who: random.chance(0.7) ? 0 : who, target };
   if (dice < 0.985) return { do: "promote", who: 0, target };

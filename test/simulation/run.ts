@@ -11,6 +11,8 @@ import { START_MS, World } from "./world.ts";
 const CONVERSATION = "0193b0a0-0000-7000-8000-000000000001";
 /** How long everybody may take to come to rest after everything is healed. */
 const REST_LIMIT_MS = 600_000;
+/** Longer than anything is under way. */
+const FLIGHT_MS = 15_000;
 
 /** Carries a plan out. The same plan gives the same history, line by line. */
 export async function runPlan(plan: Plan, lies: Lies = {}, commit = ""): Promise<Entry[]> {
@@ -76,7 +78,14 @@ class Run {
     this.#heal();
     const healedAt = world.now;
     const reached = await world.runUntil(healedAt + REST_LIMIT_MS, () => this.#isQuiet());
-    world.record({ kind: "quiet", reached, waited_ms: world.now - healedAt, limit_ms: REST_LIMIT_MS });
+    // What is on the wire arrives; whoever still misses something then would miss it for ever.
+    await world.runUntil(world.now + FLIGHT_MS);
+    world.record({
+      kind: "quiet",
+      reached,
+      waited_ms: Math.round(world.now - healedAt),
+      limit_ms: REST_LIMIT_MS,
+    });
     await this.#dump();
     return world.history;
   }
@@ -128,6 +137,10 @@ class Run {
         break;
       case "older":
         device.loadOlder();
+        break;
+      case "away":
+        device.chat.disconnect();
+        this.#world.after(step.forMs, () => device.connect());
         break;
       case "reload":
         this.#reload(step.who);
@@ -278,17 +291,16 @@ class Run {
 
   #isQuiet(): boolean {
     if (this.#due.size > 0 || this.#postgres.untold > 0) return false;
-    const log = this.#readLog();
-    if (log && log.seq !== log.drained) return false;
     if (this.#object.storage.written > this.#object.storage.durable) return false;
     for (const device of this.#devices) {
       const { status } = device.handle.state;
       const takesPart = this.#postgres.participants.has(device.user) && !this.#postgres.isDeleted;
       // Somebody who was removed and added again opens the conversation again.
-      if (takesPart && status === "closed") device.chat.connect();
+      if (takesPart && (status === "closed" || status === "disconnected")) device.connect();
       if (device.undecided > 0 || status !== (takesPart ? "live" : "closed")) return false;
     }
-    return true;
+    const log = this.#readLog();
+    return !log || log.seq === log.drained;
   }
 
   // The record
