@@ -3,6 +3,8 @@ import type { StoredMessage } from "../db/messages.ts";
 import { Drain, type DrainAnswer, retryDelayMs } from "./drain.ts";
 import type { DrainCursor, Log } from "./log.ts";
 
+const stored = (id: number) => ({ createdSeq: id, message: { id, seq: id } }) as StoredMessage;
+
 /** A log of numbered messages, of which only what the drain asks is there. */
 function setUp(answers: (messages: StoredMessage[]) => Promise<DrainAnswer>) {
   const world = {
@@ -19,10 +21,11 @@ function setUp(answers: (messages: StoredMessage[]) => Promise<DrainAnswer>) {
       const ids = Array.from({ length: Math.min(3, world.head - messageId) }, (_, n) => messageId + n + 1);
       const last = ids.at(-1) ?? messageId;
       return {
-        messages: ids.map((id) => ({ createdSeq: id, message: { id, seq: id } }) as StoredMessage),
+        messages: ids.map(stored),
         next: { seq: last, messageId: last },
       };
     },
+    newestDrained: ({ messageId }: DrainCursor) => (messageId > 0 ? stored(messageId) : null),
     addPoison: ({ id }: { id: number }) => world.poison.push(id),
   } as unknown as Log;
   const drain = new Drain({
@@ -112,6 +115,58 @@ test("D4: a refused batch is written one by one; only what is refused alone is s
   expect(world.written).toEqual([[1], [3], [4]]);
   expect(world.poison).toEqual([2]);
   expect(world.cursor.messageId).toBe(4);
+});
+
+test.each([0, 1])(
+  "D4: with %i drained before, two that are refused together are set aside",
+  async (drained) => {
+    const { world, drain } = setUp(async (messages) =>
+      messages.some(({ message }) => message.id > drained)
+        ? { outcome: "refused", sqlState: "22P05", error: "no" }
+        : { outcome: "written" },
+    );
+    world.head = drained;
+    await drain.run();
+    world.head = drained + 2;
+    await drain.run();
+    expect(world.poison).toEqual([drained + 1, drained + 2]);
+    expect(world.cursor.messageId).toBe(drained + 2);
+  },
+);
+
+test("D4: a database that refuses what it has already is broken: nothing is set aside", async () => {
+  let isBroken = false;
+  const { world, drain } = setUp(async () =>
+    isBroken ? { outcome: "refused", sqlState: "23514", error: "no" } : { outcome: "written" },
+  );
+  world.head = 1;
+  await drain.run();
+  isBroken = true;
+  world.head = 2;
+  await drain.run();
+  expect([world.poison, drain.failures, world.cursor.messageId]).toEqual([[], 1, 1]);
+});
+
+test("D2: a clock that is set back holds up nothing", async () => {
+  let isDown = false;
+  const { world, drain } = setUp(async () =>
+    isDown ? { outcome: "failed", error: "down" } : { outcome: "written" },
+  );
+  world.nowMs = 3_600_000;
+  world.head = 1;
+  await drain.run();
+  world.nowMs = 0;
+  world.head = 2;
+  await drain.run();
+  expect(world.cursor.messageId).toBe(2);
+  isDown = true;
+  world.nowMs = 3_600_000;
+  world.head = 3;
+  await drain.run();
+  isDown = false;
+  world.nowMs = 0;
+  await drain.run();
+  expect(world.cursor.messageId).toBe(3);
 });
 
 test("the wait between attempts doubles up to its bound", () => {

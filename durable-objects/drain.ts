@@ -124,8 +124,8 @@ export class Drain {
       }
       if (answer.outcome === "refused") refused.push({ stored, answer });
     }
-    // One message may be to blame for what it contains; all of several are not: the database is.
-    if (messages.length > 1 && refused.length === messages.length) {
+    // A database that refuses what it once took is broken, whatever it says of the messages.
+    if (refused.length === messages.length && !(await this.#takesKnown())) {
       this.#fail(`every message was refused: ${refused[0]?.answer.sqlState}`);
       return false;
     }
@@ -141,6 +141,15 @@ export class Drain {
       });
     }
     return true;
+  }
+
+  /** Whether Postgres still takes the newest message that it has already, which changes nothing there. */
+  async #takesKnown(): Promise<boolean> {
+    const { log, target } = this.#options;
+    const cursor = log.readCursor();
+    const known = log.newestDrained(cursor);
+    const answer = await target.write({ messages: known ? [known] : [], seq: cursor.seq });
+    return answer.outcome === "written";
   }
 
   #fail(error: string): void {

@@ -182,6 +182,13 @@ export class Log {
     };
   }
 
+  /** The newest message that Postgres has in its current state; null when the log knows none. */
+  newestDrained({ seq, messageId }: DrainCursor): StoredMessage | null {
+    const where = `where id <= ? and seq <= ? and id not in (select message_id from poison)
+                   order by id desc limit 1`;
+    return this.#stored(where, messageId, seq)[0] ?? null;
+  }
+
   /** Changed messages below `floor` that Postgres does not have in this state yet. */
   undrainedBelow(floor: number, cursor: DrainCursor): Message[] {
     return this.#messages("where seq <> created_seq and seq > ? and id < ?", cursor.seq, floor);
