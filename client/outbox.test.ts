@@ -31,6 +31,17 @@ it("never takes more than a frame holds, has room for, or may be in flight", () 
   expect(outboxes.take(taken.outbox, { ...limits, maxInFlight: 2 }).frame).toBeNull();
 });
 
+it("repeats a refused command only when everything behind it has been answered, so that nothing is overtaken", () => {
+  const sent = outboxes.take(send(send([], "a"), "b"), limits).outbox;
+  const refused = outboxes.refused(sent, "a", retryable, 1_000);
+  expect(outboxes.take(send(refused, "c"), limits).frame).toBeNull();
+  const both = outboxes.refused(refused, "b", retryable, 1_000);
+  expect(JSON.parse(outboxes.take(both, limits).frame ?? "")).toMatchObject([
+    { temp_id: "a" },
+    { temp_id: "b" },
+  ]);
+});
+
 it("holds back what is behind a command that waits for its retry", () => {
   const sent = outboxes.take(send([], "a"), limits).outbox;
   const waiting = send(outboxes.refused(sent, "a", retryable, 1_500), "b");

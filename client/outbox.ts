@@ -67,6 +67,9 @@ export function take(
   limits: { nowMs: number; room: number; maxInFlight: number; frameBytes: number },
 ): Takeout {
   const inFlight = outbox.filter(({ status }) => status === "sending").length;
+  // What is on its way behind a refused command will be refused as well: until it is, nothing may overtake it.
+  if (inFlight > 0 && outbox.some(({ status, refusals }) => status === "queued" && refusals > 0))
+    return { outbox, frame: null, count: 0, wake_at: null };
   const max = Math.min(Math.floor(limits.room), limits.maxInFlight - inFlight);
   const taken = new Set<OutboxEntry>();
   const texts: string[] = [];

@@ -5,6 +5,7 @@ import { CLOSE } from "../protocol/close-codes.ts";
 import type { Conversation, Message, Participant } from "../protocol/entities.ts";
 import {
   conversationNotFound,
+  isRetryable,
   ok,
   type Refusal,
   type Result,
@@ -25,7 +26,15 @@ import {
   type MirrorState,
 } from "./mirror.ts";
 import { type RateLimit, RateLimiter } from "./rate-limit.ts";
-import { type SessionAttachment, type SessionSocket, Sessions } from "./sessions.ts";
+import {
+  type CommandPlace,
+  heldBack,
+  holdFor,
+  type Session,
+  type SessionAttachment,
+  type SessionSocket,
+  Sessions,
+} from "./sessions.ts";
 
 import { changesSince, conversationFor, latestPage, mirrorEvent, toParticipant, type View } from "./views.ts";
 
@@ -108,9 +117,12 @@ const EXPIRY_ROUND_MS = 60_000;
 /** Silence after which a socket may give way to a new one of its user. */
 const GHOST_MS = 60_000;
 
-interface Job {
+interface Job<Socket extends SessionSocket> {
   userId: string;
   command: MessageCommand;
+  /** null for a command from REST, where no order is promised. */
+  session: Session<Socket> | null;
+  place: CommandPlace;
   settle: (outcome: CommandOutcome) => void;
 }
 
@@ -127,7 +139,7 @@ export class ConversationCore<Socket extends SessionSocket> {
   readonly #drain: Drain;
   #position: Position = { head: 0, seq: 0 };
   #loading: Promise<Result<void>> | null = null;
-  #queue: Job[] = [];
+  #queue: Job<Socket>[] = [];
   #isCommitting = false;
   #alarmAt = Number.POSITIVE_INFINITY;
 
@@ -228,9 +240,14 @@ export class ConversationCore<Socket extends SessionSocket> {
   charge(socket: Socket, echo: { ref?: string; temp_id?: string }): boolean {
     const session = this.#sessions.get(socket);
     if (!session) return false;
-    const tooMany = this.#charge(session.userId);
-    if (tooMany) this.sendError(socket, tooMany, echo);
-    return !tooMany;
+    const now = this.#host.now();
+    session.commands += 1;
+    const place = placeOf(session, echo);
+    const refusal = heldBack(session, place, now) ?? this.#charge(session.userId);
+    if (!refusal) return true;
+    holdFor(session, place, refusal, now);
+    this.sendError(socket, refusal, echo);
+    return false;
   }
 
   /** Carries out a command from a socket; the answer is the event, or an `error` that echoes `ref` and `temp_id`. */
@@ -241,10 +258,15 @@ export class ConversationCore<Socket extends SessionSocket> {
       ...(command.ref === undefined ? {} : { ref: command.ref }),
       ...("temp_id" in command ? { temp_id: command.temp_id } : {}),
     };
-    this.#submit(session.userId, command, (outcome) => {
-      if (outcome.kind === "refused") this.sendError(socket, outcome.refusal, echo);
+    const place = placeOf(session, echo);
+    const settle = (outcome: CommandOutcome): void => {
+      if (outcome.kind === "refused") {
+        if (isRetryable(outcome.refusal.code)) holdFor(session, place, outcome.refusal, this.#host.now());
+        this.sendError(socket, outcome.refusal, echo);
+      }
       if (outcome.kind === "repeated") this.#sessions.send(session, outcome.event);
-    });
+    };
+    this.#submit({ userId: session.userId, command, session, place, settle });
   }
 
   /** Tells one socket of a refusal. */
@@ -283,7 +305,9 @@ export class ConversationCore<Socket extends SessionSocket> {
     if (!entered.ok) return entered;
     const tooMany = this.#charge(userId);
     if (tooMany) return { ok: false, error: tooMany };
-    const outcome = await new Promise<CommandOutcome>((settle) => this.#submit(userId, command, settle));
+    const outcome = await new Promise<CommandOutcome>((settle) =>
+      this.#submit({ userId, command, session: null, place: { key: undefined, number: 0 }, settle }),
+    );
     if (outcome.kind === "refused") return { ok: false, error: outcome.refusal };
     return ok({ message: outcome.event.message, isNew: outcome.kind === "changed" });
   }
@@ -375,12 +399,12 @@ export class ConversationCore<Socket extends SessionSocket> {
 
   // Commit
 
-  #submit(userId: string, command: MessageCommand, settle: (outcome: CommandOutcome) => void): void {
-    if (!this.#mirror.member(userId)) {
-      settle({ kind: "refused", refusal: conversationNotFound().error });
+  #submit(job: Job<Socket>): void {
+    if (!this.#mirror.member(job.userId)) {
+      job.settle({ kind: "refused", refusal: conversationNotFound().error });
       return;
     }
-    this.#queue.push({ userId, command, settle });
+    this.#queue.push(job);
     if (!this.#isCommitting) void this.#commitQueue();
   }
 
@@ -396,7 +420,7 @@ export class ConversationCore<Socket extends SessionSocket> {
     this.#isCommitting = true;
     try {
       while (this.#queue.length > 0) {
-        const jobs = this.#queue.splice(0, COMMIT_COMMANDS);
+        const jobs = this.#queue.splice(0, COMMIT_COMMANDS).filter((job) => !this.#holdBack(job));
         try {
           const known = await this.#recall(jobs);
           if (known.ok) this.#commit(jobs);
@@ -417,7 +441,14 @@ export class ConversationCore<Socket extends SessionSocket> {
     }
   }
 
-  #commit(jobs: Job[]): void {
+  /** Refuses a job whose sender must first repeat an earlier one. */
+  #holdBack({ session, place, settle }: Job<Socket>): boolean {
+    const refusal = session && heldBack(session, place, this.#host.now());
+    if (refusal) settle({ kind: "refused", refusal });
+    return refusal !== null;
+  }
+
+  #commit(jobs: Job<Socket>[]): void {
     const now = this.#host.now();
     const position = { ...this.#position };
     let outcomes: CommandOutcome[];
@@ -451,7 +482,7 @@ export class ConversationCore<Socket extends SessionSocket> {
   }
 
   /** Fetches what the commands refer to and the log never held: only after storage was lost and begun anew. */
-  async #recall(jobs: Job[]): Promise<Result<void>> {
+  async #recall(jobs: Job<Socket>[]): Promise<Result<void>> {
     const floor = this.#mirror.state?.floor ?? 1;
     if (floor <= 1) return ok(undefined);
     const ids = new Set<number>();
@@ -655,6 +686,15 @@ export class ConversationCore<Socket extends SessionSocket> {
 
 const SEND_FAILED = refuse("MESSAGE_SEND_FAILED", "The message could not be stored. Try again.").error;
 
-function refuseAll(jobs: readonly Job[], refusal: Refusal): void {
+/** The place of the command that came last. */
+const placeOf = (
+  { commands }: { commands: number },
+  echo: { ref?: string; temp_id?: string },
+): CommandPlace => ({ key: echo.temp_id ?? echo.ref, number: commands });
+
+function refuseAll(
+  jobs: ReadonlyArray<{ settle: (outcome: CommandOutcome) => void }>,
+  refusal: Refusal,
+): void {
   for (const { settle } of jobs) settle({ kind: "refused", refusal });
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { closeQuietly, encodeFrames, Sessions } from "./sessions.ts";
+import { refuse } from "../protocol/errors.ts";
+import { closeQuietly, encodeFrames, heldBack, holdFor, Sessions } from "./sessions.ts";
 
 class FakeSocket {
   sent: string[] = [];
@@ -58,4 +59,29 @@ test.each([
   const socket = new FakeSocket();
   closeQuietly(socket, code, "");
   expect(socket.closed?.[0]).toBe(sent);
+});
+
+test("S15: what follows a command that was refused for now waits for it, and for no longer than a minute", () => {
+  const { error } = refuse("RATE_LIMITED", "later");
+  const session = { hold: null };
+  holdFor(session, { key: "b", number: 2 }, error, 0);
+  // Sent before it, and still on its way.
+  expect(heldBack(session, { key: "a", number: 1 }, 1)).toBeNull();
+  expect(heldBack(session, { key: "c", number: 3 }, 1)).toBe(error);
+  holdFor(session, { key: "c", number: 3 }, error, 1);
+  expect(heldBack(session, { key: "d", number: 4 }, 59_999)).toBe(error);
+  expect(heldBack(session, { key: "b", number: 5 }, 59_999)).toBeNull();
+  expect(heldBack(session, { key: "c", number: 6 }, 59_999)).toBeNull();
+
+  holdFor(session, { key: "e", number: 7 }, error, 0);
+  expect(heldBack(session, { key: "f", number: 8 }, 60_000)).toBeNull();
+});
+
+test("S15: of two refused commands the earlier one is waited for", () => {
+  const { error } = refuse("MESSAGE_SEND_FAILED", "later");
+  const session = { hold: null };
+  holdFor(session, { key: "b", number: 2 }, error, 0);
+  holdFor(session, { key: "a", number: 1 }, error, 0);
+  expect(heldBack(session, { key: "b", number: 3 }, 1)).toBe(error);
+  expect(heldBack(session, { key: "a", number: 4 }, 1)).toBeNull();
 });

@@ -19,6 +19,54 @@ export interface SessionAttachment {
 /** The object's record of one open socket. */
 export interface Session<Socket extends SessionSocket> extends SessionAttachment {
   socket: Socket;
+  /** Commands that came over it so far. */
+  commands: number;
+  hold: Hold | null;
+}
+
+/** A command as its sender and its session know it. */
+export interface CommandPlace {
+  /** `temp_id` or `ref`. */
+  key: string | undefined;
+  /** Its number among the commands of the session. */
+  number: number;
+}
+
+/**
+ * A command that was refused for now. What its sender has sent after it is refused as well until it comes again, or
+ * the order of their messages would change.
+ */
+interface Hold extends CommandPlace {
+  refusal: Refusal;
+  untilMs: number;
+}
+
+/** Longer than a refusal needs to arrive and its command to come again; then its sender has given it up. */
+const HOLD_MS = 60_000;
+
+/** Makes what follows a refused command wait for it, unless something waits for an earlier one already. */
+export function holdFor(
+  session: Pick<Session<SessionSocket>, "hold">,
+  place: CommandPlace,
+  refusal: Refusal,
+  nowMs: number,
+): void {
+  const { hold } = session;
+  const isEarlier = !hold || hold.untilMs <= nowMs || place.number < hold.number;
+  if (place.key !== undefined && isEarlier) session.hold = { ...place, refusal, untilMs: nowMs + HOLD_MS };
+}
+
+/** Why a command may not be carried out before an earlier one; null if it may. The earlier one ends the hold. */
+export function heldBack(
+  session: Pick<Session<SessionSocket>, "hold">,
+  { key, number }: CommandPlace,
+  nowMs: number,
+): Refusal | null {
+  const { hold } = session;
+  if (!hold || number <= hold.number) return null;
+  if (hold.key !== key && hold.untilMs > nowMs) return hold.refusal;
+  session.hold = null;
+  return null;
 }
 
 /** The open sockets of one conversation. */
@@ -26,7 +74,7 @@ export class Sessions<Socket extends SessionSocket> {
   readonly #bySocket = new Map<Socket, Session<Socket>>();
 
   add(socket: Socket, attachment: SessionAttachment): Session<Socket> {
-    const session = { socket, ...attachment };
+    const session: Session<Socket> = { socket, ...attachment, commands: 0, hold: null };
     this.#bySocket.set(socket, session);
     return session;
   }

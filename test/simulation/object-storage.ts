@@ -88,6 +88,11 @@ export class ObjectStorage {
     this.#durable = Math.max(this.#durable, written);
   }
 
+  /** Whoever writes died on the way: nothing of the unfinished group ever becomes durable. */
+  forgetTurn(): void {
+    if (this.#isGroupOpen) this.#groups.at(-1)?.splice(0);
+  }
+
   /**
    * Storage after a crash: everything durable, and of the rest as much as `luck` (0 to 1) says. Less than 0 takes
    * what was durable, which no honest platform does.

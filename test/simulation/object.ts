@@ -318,6 +318,7 @@ export class SimulatedObject implements ServerEnd {
 
   #die(instance: Instance): void {
     instance.isAlive = false;
+    this.storage.forgetTurn();
     const died = this.#takeDeath();
     // The rest of this turn still runs, and has no effect; then the process is gone.
     this.#world.after(0, () => died?.());

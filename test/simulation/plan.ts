@@ -43,6 +43,8 @@ export interface Plan {
   /** Users who take part from the beginning; the others are added or never. The first one is the admin. */
   participants: number;
   tokenLifeMs: number | null;
+  /** Of the service; clients keep to its default, so that a lower one is met. */
+  rateLimit: { perSecond: number; burst: number };
   steps: Step[];
 }
 
@@ -101,6 +103,7 @@ export function drawPlan(seed: number): Plan {
     // A clock that is wrong by more than a token lives lets nobody in.
     tokenLifeMs:
       random.chance(0.15) && !steps.some((step) => step.do === "clock") ? random.integer(500, 20_000) : null,
+    rateLimit: random.chance(0.2) ? { perSecond: 4, burst: 4 } : { perSecond: 20, burst: 40 },
     steps: steps.sort((a, b) => a.atMs - b.atMs),
   };
 }

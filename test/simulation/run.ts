@@ -61,6 +61,7 @@ class Run {
       (connection, text) => this.#tap(connection, text),
       lies,
     );
+    this.#object.rateLimit = plan.rateLimit;
     this.#edge = new Edge(this.#world, this.#object, this.#postgres);
     this.#edge.tokenLifeMs = plan.tokenLifeMs;
     for (const [index, user] of plan.devices.entries())
