@@ -41,6 +41,8 @@ export class Device {
   #isOffline = false;
   #held: "up" | "down" | "both" | null = null;
   #isAlive = true;
+  /** What a frozen tab will do when it is thawed; null while it is not frozen. */
+  #frozen: Array<() => void> | null = null;
   #operations = 0;
   #lastRanges = "";
 
@@ -56,7 +58,7 @@ export class Device {
       token: () => edge.issueToken(user),
       random: () => world.random.next(),
       now: () => world.now + this.clockSkewMs,
-      setTimeout: (callback, delayMs) => world.after(delayMs, () => this.#isAlive && callback()),
+      setTimeout: (callback, delayMs) => world.after(delayMs, () => this.#run(callback)),
       clearTimeout: (cancel) => (cancel as () => void)(),
       newId: () => {
         ids += 1;
@@ -213,6 +215,23 @@ export class Device {
     for (const operation of [...this.#undecided]) this.#end(operation, "info", { error: "closed" });
   }
 
+  /** The browser lets it sleep: no timer goes off and nothing that arrives is looked at until {@link thaw}. */
+  freeze(): void {
+    this.#frozen ??= [];
+  }
+
+  thaw(): void {
+    const due = this.#frozen ?? [];
+    this.#frozen = null;
+    for (const run of due) this.#run(run);
+  }
+
+  #run(callback: () => void): void {
+    if (!this.#isAlive) return;
+    if (this.#frozen) this.#frozen.push(callback);
+    else callback();
+  }
+
   // What the network does to it
 
   /** Every connection breaks, and none can be made until {@link heal}. */
@@ -333,7 +352,11 @@ export class Device {
     const connection = new Connection(
       this.#world,
       { client: this.name, user: this.user, weather: () => this.weather },
-      handlers,
+      {
+        opened: () => this.#run(() => handlers.opened()),
+        received: (data) => this.#run(() => handlers.received(data)),
+        closed: (code) => this.#run(() => handlers.closed(code)),
+      },
     );
     if (this.#isOffline) connection.cut(0);
     else {

@@ -181,6 +181,12 @@ class Run {
         during(fault.forMs, () => device.heal(false));
         break;
       }
+      case "freeze": {
+        const device = this.#device(fault.who);
+        device.freeze();
+        during(fault.forMs, () => device.thaw());
+        break;
+      }
       case "hold": {
         const device = this.#device(fault.who);
         device.hold(fault.direction);
@@ -287,7 +293,10 @@ class Run {
     this.#postgres.mood = "well";
     this.#object.flushMs = 4;
     this.#object.crashDue();
-    for (const device of this.#devices) device.heal(false);
+    for (const device of this.#devices) {
+      device.heal(false);
+      device.thaw();
+    }
   }
 
   #isQuiet(): boolean {
