@@ -75,6 +75,10 @@ export function drawPlan(seed: number): Plan {
   const devices = [...users, ...users.filter(() => random.chance(0.3))];
   const lengthMs = random.pick([2_000, 10_000, 60_000]);
   const steps: Step[] = [];
+  const participants = random.chance(0.7) ? users.length : random.integer(2, users.length);
+  const insiders = [...devices.keys()].filter((who) => users.indexOf(devices[who] ?? "") < participants);
+  // Two at once, whatever else: a run without overlap proves nothing.
+  for (const who of [0, 1]) steps.push({ atMs: 0, do: "send", who, text: `hello ${who}`, isReply: false });
   // People write in bursts.
   const bursts = random.integer(1, 5);
   for (let burst = 0; burst < bursts; burst += 1) {
@@ -82,7 +86,8 @@ export function drawPlan(seed: number): Plan {
     const count = random.integer(2, 12);
     const spreadMs = random.pick([1, 50, 1_000]);
     for (let n = 0; n < count; n += 1) {
-      const action = drawAction(random, devices, users, `${burst}.${n}`);
+      const who = random.chance(0.95) ? random.pick(insiders) : random.integer(0, devices.length - 1);
+      const action = drawAction(random, who, users, `${burst}.${n}`);
       steps.push({ atMs: atMs + random.integer(0, spreadMs) * n, ...action });
     }
   }
@@ -101,7 +106,7 @@ export function drawPlan(seed: number): Plan {
     seed,
     users,
     devices,
-    participants: random.chance(0.7) ? users.length : random.integer(1, users.length),
+    participants,
     // A clock that is wrong by more than a token lives lets nobody in.
     tokenLifeMs:
       random.chance(0.15) && !steps.some((step) => step.do === "clock") ? random.integer(500, 20_000) : null,
@@ -110,8 +115,7 @@ export function drawPlan(seed: number): Plan {
   };
 }
 
-function drawAction(random: Random, devices: string[], users: string[], name: string): Action {
-  const who = random.integer(0, devices.length - 1);
+function drawAction(random: Random, who: number, users: string[], name: string): Action {
   const luck = random.next();
   const dice = random.next();
   if (dice < 0.62) return { do: "send", who, text: textOf(random, name), isReply: random.chance(0.2) };

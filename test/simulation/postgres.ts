@@ -51,6 +51,8 @@ export class SimulatedPostgres {
   #lastMessageId = 0;
   #seq = 0;
   #updatedAt: string;
+  /** Requests that may still change something, whether or not anybody waits for them. */
+  #underWay = 0;
   /** Versions that the object has not been told of, and when they were made. */
   #untold = new Map<number, number>();
 
@@ -77,8 +79,9 @@ export class SimulatedPostgres {
     return this.#isDeleted;
   }
 
-  get untold(): number {
-    return this.#untold.size;
+  /** Whether nothing is under way, and nothing is left to be told. */
+  get isQuiet(): boolean {
+    return this.#underWay === 0 && this.#untold.size === 0;
   }
 
   /** Sends a request over the network; rejects where the driver would. */
@@ -96,10 +99,16 @@ export class SimulatedPostgres {
       const giveUp = this.#world.after(PATIENCE_MS, fail);
       if (mood === "late" && isUnlucky) {
         this.#world.after(this.#world.delay(0, 5), fail);
-        this.#world.after(this.#world.delay(100, 20_000), () => void attempt(execute));
+        this.#underWay += 1;
+        this.#world.after(this.#world.delay(100, 20_000), () => {
+          this.#underWay -= 1;
+          attempt(execute);
+        });
         return;
       }
+      this.#underWay += 1;
       this.#world.after(executeAfterMs, () => {
+        this.#underWay -= 1;
         // Stopped meanwhile, or an error at COMMIT: nothing was done.
         if (this.mood === "down" || (mood === "refusing" && isUnlucky)) {
           fail();

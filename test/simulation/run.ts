@@ -104,6 +104,8 @@ class Run {
     const device = this.#device(step.who);
     switch (step.do) {
       case "send":
+        // An app that says "you were removed" has nowhere to write.
+        if (device.handle.state.status === "closed") break;
         device.send(step.text, step.isReply ? (device.own.at(-1) ?? null) : null);
         break;
       case "post":
@@ -300,7 +302,7 @@ class Run {
   }
 
   #isQuiet(): boolean {
-    if (this.#due.size > 0 || this.#postgres.untold > 0) return false;
+    if (this.#due.size > 0 || !this.#postgres.isQuiet) return false;
     if (this.#object.storage.written > this.#object.storage.durable) return false;
     for (const device of this.#devices) {
       const { status } = device.handle.state;
