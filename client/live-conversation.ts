@@ -14,6 +14,7 @@ import {
   failAll,
   fitsFrame,
   isUnsettled,
+  LONGEST_WAIT_MS,
   type MessageInput,
   type Outbox,
   type OutboxEntry,
@@ -399,7 +400,8 @@ export class LiveConversation {
     if (entry?.status === "sending") {
       const { reconnect, random, now } = this.#env;
       const waitMs = error.retry_after_ms ?? backoffMs(reconnect, entry.refusals + 1, random());
-      this.#outbox = refused(this.#outbox, entry.key, error, now() + waitMs);
+      const retryAt = now() + Math.min(waitMs, LONGEST_WAIT_MS);
+      this.#outbox = refused(this.#outbox, entry.key, error, retryAt);
       if (!error.retryable) this.#reject(entry.key, error);
     }
     this.#news.push(() => this.#observer.failure(error, this.id));

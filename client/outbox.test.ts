@@ -31,6 +31,12 @@ it("never takes more than a frame holds, has room for, or may be in flight", () 
   expect(outboxes.take(taken.outbox, { ...limits, maxInFlight: 2 }).frame).toBeNull();
 });
 
+it("waits for no moment that a clock set back has put far away", () => {
+  const sent = outboxes.take(send([], "a"), limits).outbox;
+  const waiting = outboxes.refused(sent, "a", retryable, 3_600_000);
+  expect(outboxes.take(waiting, limits).count).toBe(1);
+});
+
 it("repeats a refused command only when everything behind it has been answered, so that nothing is overtaken", () => {
   const sent = outboxes.take(send(send([], "a"), "b"), limits).outbox;
   const refused = outboxes.refused(sent, "a", retryable, 1_000);

@@ -43,6 +43,9 @@ export function enqueue(outbox: Outbox, key: string, command: Command, nowMs: nu
   return [...outbox, { key, command, created_at, ...FRESH }];
 }
 
+/** No refused command waits longer, whatever the server says. */
+export const LONGEST_WAIT_MS = 60_000;
+
 const FRESH = { status: "queued", refusals: 0, not_before: 0, is_uncertain: false, error: null } as const;
 
 /** What may go out now. */
@@ -77,7 +80,8 @@ export function take(
   let wakeAt: number | null = null;
   for (const entry of outbox) {
     if (entry.status !== "queued") continue;
-    if (entry.not_before > limits.nowMs) {
+    // Further away than any wait means that the clock was set back.
+    if (entry.not_before > limits.nowMs && entry.not_before <= limits.nowMs + LONGEST_WAIT_MS) {
       wakeAt = entry.not_before;
       break;
     }

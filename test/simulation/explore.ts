@@ -30,7 +30,8 @@ const TASK_SEEDS = 100;
 /**
  * Runs the schedules of consecutive seeds on all cores.
  *
- * @param options.isOver asked between tasks; by default, `count` schedules are the end
+ * @param options.count schedules that prove something
+ * @param options.isOver asked between tasks, for an earlier end
  */
 export async function explore(options: {
   from: number;
@@ -57,8 +58,11 @@ export async function explore(options: {
       execArgv: ["--no-warnings"],
     });
     try {
-      while (next < from + count && !isOver()) {
-        const seeds = Array.from({ length: Math.min(TASK_SEEDS, from + count - next) }, (_, n) => next + n);
+      for (;;) {
+        // A schedule that proves nothing does not count.
+        const left = from + count + sum.voids.length - next;
+        if (left <= 0 || isOver()) break;
+        const seeds = Array.from({ length: Math.min(TASK_SEEDS, left) }, (_, n) => next + n);
         next += seeds.length;
         add(sum, await ask(thread, { seeds }));
         progress?.(sum);

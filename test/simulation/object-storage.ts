@@ -88,9 +88,10 @@ export class ObjectStorage {
     this.#durable = Math.max(this.#durable, written);
   }
 
-  /** Whoever writes died on the way: nothing of the unfinished group ever becomes durable. */
-  forgetTurn(): void {
+  /** Whoever writes died on the way: nothing of the unfinished group ever becomes durable. @returns if there was one */
+  forgetTurn(): boolean {
     if (this.#isGroupOpen) this.#groups.at(-1)?.splice(0);
+    return this.#isGroupOpen;
   }
 
   /**

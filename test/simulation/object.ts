@@ -318,7 +318,9 @@ export class SimulatedObject implements ServerEnd {
 
   #die(instance: Instance): void {
     instance.isAlive = false;
-    this.storage.forgetTurn();
+    const { written } = this.storage;
+    // What was said in this turn waited for what it wrote.
+    if (this.storage.forgetTurn()) this.#outputs = this.#outputs.filter(({ gate }) => gate < written);
     const died = this.#takeDeath();
     // The rest of this turn still runs, and has no effect; then the process is gone.
     this.#world.after(0, () => died?.());

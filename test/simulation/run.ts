@@ -78,9 +78,17 @@ class Run {
     await world.runUntil(world.now + Math.max(0, ...this.#plan.steps.map(({ atMs }) => atMs)) + 50);
     this.#heal();
     const healedAt = world.now;
-    const reached = await world.runUntil(healedAt + REST_LIMIT_MS, () => this.#isQuiet());
+    // Whatever happened, it works again: everybody who is in has a last word.
+    await world.runUntil(world.now + REST_LIMIT_MS / 2, () => this.#isQuiet());
+    for (const device of this.#devices) {
+      if (device.handle.state.status !== "live") continue;
+      for (const word of ["last", "very last"]) device.send(`${word} of ${device.name}`, null);
+    }
+    const restBy = healedAt + REST_LIMIT_MS;
+    await world.runUntil(restBy, () => this.#isQuiet());
     // What is on the wire arrives; whoever still misses something then would miss it for ever.
     await world.runUntil(world.now + FLIGHT_MS);
+    const reached = await world.runUntil(restBy + FLIGHT_MS, () => this.#isQuiet());
     world.record({
       kind: "quiet",
       reached,
@@ -295,6 +303,7 @@ class Run {
     this.#postgres.mood = "well";
     this.#object.flushMs = 4;
     this.#object.crashDue();
+    this.#edge.tokenLifeMs = null;
     for (const device of this.#devices) {
       device.heal(false);
       device.thaw();

