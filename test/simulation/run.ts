@@ -79,16 +79,16 @@ class Run {
     this.#heal();
     const healedAt = world.now;
     // Whatever happened, it works again: everybody who is in has a last word.
-    await world.runUntil(world.now + REST_LIMIT_MS / 2, () => this.#isQuiet());
+    const hadRest = await world.runUntil(world.now + REST_LIMIT_MS, () => this.#isQuiet());
     for (const device of this.#devices) {
       if (device.handle.state.status !== "live") continue;
       for (const word of ["last", "very last"]) device.send(`${word} of ${device.name}`, null);
     }
-    const restBy = healedAt + REST_LIMIT_MS;
+    const restBy = world.now + REST_LIMIT_MS;
     await world.runUntil(restBy, () => this.#isQuiet());
     // What is on the wire arrives; whoever still misses something then would miss it for ever.
     await world.runUntil(world.now + FLIGHT_MS);
-    const reached = await world.runUntil(restBy + FLIGHT_MS, () => this.#isQuiet());
+    const reached = (await world.runUntil(restBy + FLIGHT_MS, () => this.#isQuiet())) && hadRest;
     world.record({
       kind: "quiet",
       reached,

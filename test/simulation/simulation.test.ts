@@ -4,8 +4,8 @@ import { check } from "../checker/check.ts";
 import { explore } from "./explore.ts";
 import type { Lies } from "./object.ts";
 import { drawPlan } from "./plan.ts";
+import { REGRESSIONS } from "./regressions.ts";
 import { runPlan } from "./run.ts";
-import { SEEDS } from "./seeds.ts";
 import { shrink } from "./shrink.ts";
 
 const SCHEDULES = Number(process.env.SIMULATION_SCHEDULES ?? 20_000);
@@ -25,8 +25,8 @@ test(`I1 to I15 hold in ${SCHEDULES} simulated schedules from seed ${FIRST}`, {
   console.log(sum.faultsByName);
 });
 
-test.each(SEEDS)("seed $seed holds: $found", async ({ seed }) => {
-  expect(check(await runPlan(drawPlan(seed))).violations).toEqual([]);
+test.each(REGRESSIONS)("never again: $found", async ({ plan }) => {
+  expect(check(await runPlan(plan)).violations).toEqual([]);
 });
 
 test("a seed gives the same history every time", async () => {

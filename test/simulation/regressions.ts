@@ -1,0 +1,98 @@
+import type { Plan, Step } from "./plan.ts";
+import { UNSTORABLE } from "./postgres.ts";
+
+const TWO = { users: ["ann", "bo"], devices: ["ann", "bo"], participants: 2, tokenLifeMs: null };
+const GENEROUS = { perSecond: 20, burst: 40 };
+const STRICT = { perSecond: 4, burst: 4 };
+
+const send = (atMs: number, who: number, text: string): Step => ({
+  atMs,
+  do: "send",
+  who,
+  text,
+  isReply: false,
+});
+
+/** Plans that once broke something, as small as they could be made, and what was broken. They stay. */
+export const REGRESSIONS: Array<{ found: string; plan: Plan }> = [
+  {
+    found: "the drain stood still for as long as a clock had been set back",
+    plan: {
+      ...TWO,
+      seed: 1,
+      rateLimit: GENEROUS,
+      steps: [
+        send(0, 0, "one"),
+        send(10, 1, "two"),
+        { atMs: 30, do: "clock", who: null, skewMs: -3_600_000 },
+        send(40, 0, "three"),
+      ],
+    },
+  },
+  {
+    found: "two messages that Postgres refuses, with nothing behind them, were taken for a broken database",
+    plan: {
+      ...TWO,
+      seed: 1,
+      rateLimit: GENEROUS,
+      steps: [
+        send(0, 0, "one"),
+        send(0, 1, "two"),
+        send(500, 0, `${UNSTORABLE} three`),
+        send(520, 0, `${UNSTORABLE} four`),
+        send(525, 0, `${UNSTORABLE} five`),
+      ],
+    },
+  },
+  {
+    found: "a message was set aside while Postgres failed, and its report was lost",
+    plan: {
+      ...TWO,
+      seed: 5,
+      rateLimit: GENEROUS,
+      steps: [
+        send(0, 0, "one"),
+        send(0, 1, "two"),
+        { atMs: 490, do: "postgres", mood: "refusing", forMs: 6_000 },
+        send(500, 0, `${UNSTORABLE} three`),
+        send(2_000, 0, `${UNSTORABLE} four`),
+        send(4_000, 0, `${UNSTORABLE} five`),
+      ],
+    },
+  },
+  {
+    found: "a message refused by the rate limit was repeated behind a later one that was let through",
+    plan: {
+      seed: 1_171,
+      users: ["ann", "bo", "cho", "dae"],
+      devices: ["ann", "bo", "cho", "dae"],
+      participants: 4,
+      tokenLifeMs: null,
+      rateLimit: STRICT,
+      steps: [
+        send(0, 0, "hello 0"),
+        send(0, 1, "hello 1"),
+        { atMs: 243, do: "send", who: 3, text: "text 4.0", isReply: true },
+        { atMs: 243, do: "delete", who: 1, luck: 0.009554186835885048, text: "" },
+        { atMs: 243, do: "send", who: 0, text: "text 4.5", isReply: true },
+        { atMs: 245, do: "edit", who: 1, luck: 0.4576831867452711, text: "edit 4.2" },
+        send(246, 1, "text 4.3"),
+        { atMs: 247, do: "send", who: 1, text: "text 4.4", isReply: true },
+        { atMs: 249, do: "send", who: 1, text: "text 4.6", isReply: true },
+      ],
+    },
+  },
+  {
+    found: "a client whose clock was set back repeated a refused message an hour later",
+    plan: {
+      ...TWO,
+      seed: 2,
+      rateLimit: STRICT,
+      steps: [
+        ...Array.from({ length: 8 }, (_, n) => send(0, 0, `text ${n}`)),
+        send(0, 1, "hello"),
+        { atMs: 60, do: "clock", who: 0, skewMs: -3_600_000 },
+      ],
+    },
+  },
+];
