@@ -3,6 +3,8 @@ import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { CLOSE } from "../protocol/close-codes.ts";
 import { durableEvent } from "../protocol/frames.ts";
+import { EVIDENCE, evidenceText } from "./prove/evidence.ts";
+import { readLedger } from "./prove/ledger.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const read = (name: string): string => readFileSync(join(ROOT, name), "utf8");
@@ -55,4 +57,8 @@ test("both READMEs have the same headings, commands and links", () => {
 test("events are named area.past_tense", () => {
   for (const { shape } of durableEvent.options)
     expect(shape.type.value).toMatch(/^(message|conversation)\.[a-z_]+ed$/);
+});
+
+test("docs/evidence.md is what `npm run prove` makes of the ledger", () => {
+  expect(readFileSync(EVIDENCE, "utf8")).toBe(evidenceText(readLedger()));
 });

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -21,6 +21,9 @@ import { appendLine, countViolations, currentCommit } from "./ledger.ts";
  */
 
 const SCHEDULES = 20_000;
+const ROUNDS = 34;
+const MIN_SENDS = 50_000;
+const ROUNDS_A_MINUTE = 12;
 
 const { values: options } = parseArgs({
   options: {
@@ -86,7 +89,13 @@ async function proveBySimulation(): Promise<boolean> {
 async function proveByRealRuns(): Promise<boolean> {
   const startedAt = Date.now();
   console.log(`Real runs from seed ${seed} at ${commit}`);
-  const { verdict, historyFile } = await runFaults({ seed, minutes, print: console.log });
+  const { verdict, historyFile } = await runFaults({
+    seed,
+    rounds: minutes === null ? ROUNDS : Math.max(1, Math.round(minutes * ROUNDS_A_MINUTE)),
+    minSends: minutes === null ? MIN_SENDS : 0,
+    historyFile: join(mkdtempSync(join(tmpdir(), "arcyou-prove-")), `real-${seed}.jsonl`),
+    print: console.log,
+  });
   const { counts, violations, isVoid } = verdict;
   appendLine({
     date: new Date().toISOString(),
