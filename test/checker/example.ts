@@ -1,61 +1,9 @@
+import { apply, begin, type Connection, type Down, type News, newSeat, type Seat } from "./example-seat.ts";
 import { type Answer, ExampleService, POISON, type Request } from "./example-service.ts";
-import type { Entry, Instant, Row, SeenEntry } from "./history.ts";
+import type { Entry, Row } from "./history.ts";
+import { randomOf } from "./random.ts";
 
 type Unplaced<E = Entry> = E extends Entry ? Omit<E, "t"> : never;
-
-/** What a connection carries down. */
-type Down =
-  | {
-      kind: "ready";
-      since: number | null;
-      epoch: string;
-      seq: number;
-      head: number;
-      rows: Row[];
-      reading: Reading;
-    }
-  | {
-      kind: "change";
-      epoch: string;
-      seq: number;
-      row: Row | null;
-      answers: string | null;
-      isRepeated: boolean;
-    }
-  | { kind: "refused"; answers: string }
-  | { kind: "closed" };
-
-/** What the service says of reading to somebody who connects. */
-interface Reading {
-  last_read_id: number;
-  unread: number;
-  positions: Array<[reader: string, last_read_id: number]>;
-}
-
-interface Connection {
-  asked: Instant;
-  up: Request[];
-  down: Down[];
-  isOpen: boolean;
-}
-
-/** One client in one conversation. */
-interface Seat {
-  client: string;
-  user: string;
-  conversation: string;
-  /** Where its messages are recorded. */
-  at: SeenEntry["at"];
-  connection: Connection | null;
-  /** What has no outcome, in the order of the calls. */
-  outbox: Request[];
-  epoch: string | null;
-  seq: number;
-  rows: Row[];
-  head: number;
-  isLive: boolean;
-  isGone: boolean;
-}
 
 const USERS = ["ann", "bo", "cho", "dae"];
 const CLIENTS = ["ann.1", "ann.2", "bo.1", "cho.1", "dae.1"];
@@ -96,6 +44,9 @@ class Example {
     this.#history.push({ kind: "run", run, layer: "simulation", commit: "", seed: this.#seed, faults });
     for (let step = 0; step < STEPS; step += 1) this.#step(this.#random());
     this.#settle();
+    // Most of what is sent is acknowledged, whatever happened before.
+    for (let n = 0; n < 3; n += 1) for (const seat of this.#seats) if (seat.isLive) this.#speak(seat, n / 3);
+    this.#settle();
     const doomed = this.#seed % 5 === 0 ? "c2" : null;
     if (doomed) this.#govern(doomed, { op: "end" }, () => 0);
     this.#settle();
@@ -126,13 +77,14 @@ class Example {
 
   // What clients do
 
-  #speak(seat: Seat): void {
+  #speak(seat: Seat, dice = this.#random()): void {
     if (seat.isGone || seat.outbox.length > 6) return;
+    // Outsiders try at times, in vain.
+    if (!this.#service(seat).isIn(seat.user) && this.#random() < 0.8) return;
     const { user } = seat;
     const own = seat.rows.filter(({ sender, hash }) => sender === user && hash !== null);
-    const dice = this.#random();
-    const message = this.#pick(own);
-    if (dice < 0.55 || !message) {
+    const message = this.#pick(own.slice(-3));
+    if (dice < 0.5 || !message) {
       const temp_id = this.#name("temp");
       this.#begin(seat, { op: "send", temp_id, hash: this.#name(this.#random() < 0.02 ? POISON : "text") });
     } else if (dice < 0.75) this.#begin(seat, { op: "edit", id: message.id, hash: this.#name("edit") });
@@ -236,11 +188,11 @@ class Example {
     if (seat.at === "client") this.#note(seat, connection, down);
     switch (down.kind) {
       case "ready":
-        this.#begun(seat, down);
+        this.#show(seat, begin(seat, down));
         break;
       case "change": {
         const { row, answers, isRepeated } = down;
-        if (!isRepeated) this.#apply(seat, down);
+        if (!isRepeated) this.#show(seat, apply(seat, down));
         if (answers) this.#end(seat, answers, "ok", row ? { id: row.id, seq: row.seq } : {});
         break;
       }
@@ -255,36 +207,12 @@ class Example {
     }
   }
 
-  #begun(seat: Seat, { since, epoch, seq, head, rows }: Extract<Down, { kind: "ready" }>): void {
-    const isAnew = since === null;
-    const before = isAnew && seat.epoch !== epoch ? null : seat.head;
-    seat.rows = isAnew ? rows : merge(seat.rows, rows);
-    Object.assign(seat, { epoch, seq, head, isLive: true });
-    this.#show(seat);
-    if (before !== null) for (const { id } of seat.rows) if (id > before) this.#announce(seat, id);
-  }
-
-  #apply(seat: Seat, { row, seq }: Extract<Down, { kind: "change" }>): void {
-    seat.seq = seq;
-    if (!row) return;
-    const isNew = row.id > seat.head;
-    // It may be about one that this client has not loaded.
-    if (row.id < (seat.rows[0]?.id ?? 1)) return;
-    seat.rows = merge(seat.rows, [row]);
-    seat.head = Math.max(seat.head, row.id);
-    if (!isNew) return;
-    this.#show(seat);
-    this.#announce(seat, row.id);
-  }
-
-  #show(seat: Seat): void {
+  /** What a seat took over is shown, and what is new of it announced. */
+  #show(seat: Seat, news: News): void {
     const [first, last] = [seat.rows[0], seat.rows.at(-1)];
     const ranges: Array<[number, number]> = first && last ? [[first.id, last.id]] : [];
-    this.#record({ kind: "shown", ...this.#who(seat), ranges });
-  }
-
-  #announce(seat: Seat, id: number): void {
-    this.#record({ kind: "announced", ...this.#who(seat), id });
+    if (news.hasMoved) this.#record({ kind: "shown", ...this.#who(seat), ranges });
+    for (const id of news.announced) this.#record({ kind: "announced", ...this.#who(seat), id });
   }
 
   #connect(seat: Seat): void {
@@ -525,10 +453,7 @@ class Example {
   }
 
   #seat(client: string, conversation: string): void {
-    const user = client.split(".")[0] ?? "";
-    const at = this.#random() < 0.5 ? "server" : "client";
-    const nothing = { connection: null, outbox: [], epoch: null, seq: 0, rows: [], head: 0 };
-    this.#seats.push({ client, user, conversation, at, ...nothing, isLive: false, isGone: false });
+    this.#seats.push(newSeat(client, conversation, this.#random() < 0.5 ? "server" : "client"));
   }
 
   #service({ conversation }: Pick<Seat, "conversation">): ExampleService {
@@ -563,23 +488,4 @@ class Example {
   #pick<T>(choices: readonly T[]): T | undefined {
     return choices[Math.floor(this.#random() * choices.length)];
   }
-}
-
-/** Rows with newer states and further rows put in their places. */
-function merge(rows: readonly Row[], newer: readonly Row[]): Row[] {
-  const merged = new Map(rows.map((row) => [row.id, row]));
-  for (const row of newer) if ((merged.get(row.id)?.seq ?? 0) < row.seq) merged.set(row.id, row);
-  return [...merged.values()].sort((a, b) => a.id - b.id);
-}
-
-/** Numbers from 0 to 1 that follow from the seed: xorshift32 by George Marsaglia. */
-export function randomOf(seed: number): () => number {
-  let state = (Math.imul(seed + 1, 0x9e3779b1) ^ 0x5bd1e995) >>> 0 || 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    state >>>= 0;
-    return state / 2 ** 32;
-  };
 }

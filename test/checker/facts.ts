@@ -160,6 +160,7 @@ export class Facts {
   /** Operations of different clients were under way at the same time. */
   hasOverlap = false;
   #lastAt: Instant = Number.NEGATIVE_INFINITY;
+  #isOrdered = true;
   #open = 0;
   readonly #openByClient = new Map<string, number>();
 
@@ -191,7 +192,10 @@ export class Facts {
       this.run = entry;
       return;
     }
-    if (!(entry.t > this.#lastAt)) this.defects.push(`It is out of order at t ${entry.t}.`);
+    if (!(entry.t > this.#lastAt) && this.#isOrdered) {
+      this.#isOrdered = false;
+      this.defects.push(`It is out of order at t ${entry.t}.`);
+    }
     this.#lastAt = entry.t;
     switch (entry.kind) {
       case "operation":

@@ -123,12 +123,15 @@ function comebacks(conversation: Conversation, user: string, after: Instant, t: 
   return additions;
 }
 
-/** What was certainly done last to somebody; null if that is not certain. */
+/** What was certainly done last to somebody: all that may undo it had ended before it was asked for. */
 function lastOf(changes: readonly Operation[]): "add" | "remove" | null {
-  const happened = changes.filter(mayHappen);
-  const latest = happened.reduce((last, { asked }) => Math.max(last, asked.t), Number.NEGATIVE_INFINITY);
-  const final = happened.filter(({ endedAt, phase }) => phase !== "ok" || endedAt >= latest);
-  const [first] = final;
-  if (!first || final.some(({ asked, phase }) => phase !== "ok" || asked.op !== first.asked.op)) return null;
-  return first.asked.op === "add" ? "add" : "remove";
+  for (const op of ["add", "remove"] as const) {
+    const others = changes.filter((change) => change.asked.op !== op && mayHappen(change));
+    const undoneAt = Math.max(...others.map((other) => okAt(other)));
+    if (
+      changes.some((change) => change.asked.op === op && isAcknowledged(change) && undoneAt < change.asked.t)
+    )
+      return op;
+  }
+  return null;
 }
