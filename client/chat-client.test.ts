@@ -393,6 +393,19 @@ describe("connecting", () => {
     expect(conversation.state).toMatchObject({ status: "disconnected", reason: "left" });
   });
 
+  it("C3: notices that its own words go nowhere although others are heard", async () => {
+    const timers = new FakeTimers();
+    const { conversation } = await joined(timers.options);
+    server.isUnheard = true;
+    for (let elapsedMs = 0, id = 1; elapsedMs < 36_000; elapsedMs += 6_000, id += 1) {
+      expect(conversation.state.status).toBe("live");
+      server.write(`message ${id}`);
+      await until(() => expect(ids(conversation.state).at(-1)).toBe(id));
+      timers.advance(6_000);
+    }
+    expect(conversation.state).toMatchObject({ status: "connecting", reason: "no_answer" });
+  });
+
   it("gives up an attempt that makes no progress", async () => {
     const timers = new FakeTimers();
     server.isSilent = true;

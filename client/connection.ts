@@ -49,6 +49,8 @@ export interface Verdict {
 const MAX_REFUSALS = 3;
 /** A connection that was live this long starts its backoff anew; a shorter one counts as a failure. */
 const STABLE_MS = 5_000;
+/** Pings in a row without a pong: it may have to wait for a long replay, but not for ever. */
+const MAX_UNANSWERED_PINGS = 2;
 /** Characters of a subprotocol: the `token` of RFC 9110, section 5.6.2. */
 const SUBPROTOCOL_TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
@@ -99,6 +101,7 @@ export class Connection {
   #failures = 0;
   #refusals = 0;
   #liveSince: number | null = null;
+  #unansweredPings = 0;
 
   constructor(env: Environment, owner: ConnectionOwner) {
     this.#env = env;
@@ -201,6 +204,7 @@ export class Connection {
 
   #opened(): void {
     this.#phase = "open";
+    this.#unansweredPings = 0;
     this.#progress.start(this.#env.connectTimeoutMs);
     this.#ping.start(this.#env.heartbeat.everyMs);
     this.#owner.opened();
@@ -208,12 +212,21 @@ export class Connection {
 
   #received(data: unknown): void {
     this.#answer.stop();
-    if (data === HEARTBEAT.pong) return;
+    if (data === HEARTBEAT.pong) {
+      this.#unansweredPings = 0;
+      return;
+    }
     if (this.#progress.isRunning) this.#progress.start(this.#env.connectTimeoutMs);
     if (typeof data === "string") this.#owner.received(data);
   }
 
   #beat(): void {
+    // What others say still arrives while the own words go nowhere: only a pong has been there and back.
+    if (this.#unansweredPings >= MAX_UNANSWERED_PINGS) {
+      this.drop("no_answer");
+      return;
+    }
+    this.#unansweredPings += 1;
     this.#ping.start(this.#env.heartbeat.everyMs);
     if (!this.#answer.isRunning) this.#answer.start(this.#env.heartbeat.answerMs);
     this.send(HEARTBEAT.ping);

@@ -79,6 +79,8 @@ export class FakeServer {
   isDiscarding = false;
   /** Nothing at all is sent any more, not even a pong. */
   isSilent = false;
+  /** What clients say does not arrive; what the server says does. */
+  isUnheard = false;
   pings = 0;
 
   readonly #createdSeq = new Map<number, number>();
@@ -163,6 +165,7 @@ export class FakeServer {
     let isSynced = false;
     socket.on("message", (data, isBinary) => {
       const text = String(data);
+      if (this.isUnheard) return;
       if (text === "ping") {
         this.pings += 1;
         if (!this.isSilent) socket.send("pong");

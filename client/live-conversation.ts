@@ -87,6 +87,8 @@ export class LiveConversation {
   readonly #connection: Connection;
   readonly #changed = new Listeners<[]>();
   readonly #outboxTimer: Timer;
+  /** So that the service knows a new connection of this object from another tab's. */
+  readonly #clientId: string;
   readonly #answers = new Map<string, PromiseWithResolvers<Message>>();
 
   #timeline: Timeline = EMPTY_TIMELINE;
@@ -121,6 +123,7 @@ export class LiveConversation {
       closed: (verdict) => this.#closed(verdict),
       failed: (error) => this.#observer.failure(error, this.id),
     });
+    this.#clientId = env.newId();
     this.#state = this.#snapshot();
   }
 
@@ -260,9 +263,11 @@ export class LiveConversation {
 
   #address(): string {
     const { epoch, seq } = this.#timeline;
-    const query =
-      epoch === null || this.#mustReset ? "" : `?${new URLSearchParams({ since: String(seq), epoch })}`;
-    return `${this.#env.socketUrl}/api/conversations/${encodeURIComponent(this.id)}/socket${query}`;
+    const query = new URLSearchParams({
+      client_id: this.#clientId,
+      ...(epoch === null || this.#mustReset ? {} : { since: String(seq), epoch }),
+    });
+    return `${this.#env.socketUrl}/api/conversations/${encodeURIComponent(this.id)}/socket?${query}`;
   }
 
   #opened(): void {

@@ -131,7 +131,8 @@ export function applyOlder(
 /** Messages of `after` that came behind the end of `before`; none if the two cannot be compared. */
 export function messagesSince(before: Timeline, after: Timeline): readonly Message[] {
   if (before.epoch === null || before.epoch !== after.epoch) return [];
-  return after.messages.filter(({ id }) => id > before.last_message_id);
+  const count = after.last_message_id - before.last_message_id;
+  return count > 0 ? after.messages.slice(-count) : [];
 }
 
 function startOver(ready: Ready): Timeline {

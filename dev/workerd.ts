@@ -3,6 +3,7 @@ import { createWriteStream } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { finished } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { freePort } from "./postgres.ts";
@@ -42,6 +43,8 @@ export interface RunningWorkerd {
   exited: Promise<unknown>;
   /** SIGKILL; resolves when it has ended. Idempotent. */
   kill(): Promise<void>;
+  /** SIGTERM, then SIGKILL if it has not ended after `graceMs`: a deploy. Resolves when it has ended. Idempotent. */
+  stop(graceMs: number): Promise<void>;
 }
 
 /**
@@ -89,8 +92,9 @@ ${Object.keys(worker.variables)
     await server.exited;
   };
   const log = createWriteStream(join(home, "workerd.log"), { flags: "a" });
-  server.stdout.pipe(log);
-  server.stderr.pipe(log);
+  // Neither may end it for the other.
+  for (const output of [server.stdout, server.stderr]) output.pipe(log, { end: false });
+  void Promise.allSettled([finished(server.stdout), finished(server.stderr)]).then(() => log.end());
   let ended = false;
   void server.exited.then(() => {
     ended = true;
@@ -107,7 +111,7 @@ ${Object.keys(worker.variables)
       () => true,
       () => false,
     );
-    if (answers) return { url, exited: server.exited, kill };
+    if (answers) return { url, exited: server.exited, kill, stop: (graceMs) => server.stop("TERM", graceMs) };
   }
 }
 

@@ -160,12 +160,19 @@ export class ConversationCore<Socket extends SessionSocket> {
       save: (cursor) => {
         if (!this.#mirror.state) return false;
         this.#log.writeCursor(cursor);
+        this.#mirror.saveReads();
         return true;
       },
       note: host.note,
     });
     // Nothing is written for an id that names no conversation: the tables come with its first load.
-    if (this.#mirror.read()) this.#findPosition();
+    if (this.#mirror.read()) {
+      this.#findPosition();
+      for (const { userId, id } of this.#log.newestSentAfter(this.#log.readCursor()))
+        this.#mirror.readTo(userId, id);
+      // Left by an instance that died: no need to wait for its alarm.
+      if (this.#log.undrained(this.#log.readCursor(), 1, 1).messages.length > 0) void this.#drain.run();
+    }
   }
 
   /** Tells of an alarm that an earlier instance asked for, so that a later one does not replace it. */
@@ -189,6 +196,7 @@ export class ConversationCore<Socket extends SessionSocket> {
     caller: Caller,
     options: {
       expiresAt: number | null;
+      clientId: string | null;
       since?: number | undefined;
       epoch?: string | undefined;
       isAlive: (socket: Socket, sinceMs: number) => boolean;
@@ -200,17 +208,17 @@ export class ConversationCore<Socket extends SessionSocket> {
     const state = this.#mirror.state;
     const member = this.#mirror.member(caller.userId);
     if (!state || !member) return conversationNotFound();
+    this.#replace(caller.userId, options.clientId);
     if (!this.#hasRoom(caller.userId, options.isAlive)) {
       return refuse("RATE_LIMITED", `More than ${LIMITS.socketsPerUser} connections of one user.`);
     }
     this.#refreshProfile(member, caller);
 
-    const attachment = { userId: caller.userId, expiresAt: options.expiresAt, connectedAt: this.#host.now() };
+    const { expiresAt, clientId } = options;
+    const attachment = { userId: caller.userId, clientId, expiresAt, connectedAt: this.#host.now() };
     accept(attachment);
     const session = this.#sessions.add(socket, attachment);
-    if (options.expiresAt !== null) {
-      this.#wakeAt(Math.ceil(options.expiresAt / EXPIRY_ROUND_MS) * EXPIRY_ROUND_MS);
-    }
+    if (expiresAt !== null) this.#wakeAt(Math.ceil(expiresAt / EXPIRY_ROUND_MS) * EXPIRY_ROUND_MS);
     // From here to `synced` nothing is awaited: no change can fall between what is told and what follows.
     const missed = changesSince(this.#view(), options.since, options.epoch);
     const page = missed ? null : latestPage(this.#view());
@@ -224,7 +232,7 @@ export class ConversationCore<Socket extends SessionSocket> {
       conversation: conversationFor(this.#view(), member.user_id),
       participants: this.participants(),
       resume: missed ? "complete" : "reset",
-      expires_at: options.expiresAt === null ? null : new Date(options.expiresAt).toISOString(),
+      expires_at: expiresAt === null ? null : new Date(expiresAt).toISOString(),
       ...(page ? { messages: page.messages, has_more: page.hasMore } : {}),
     });
     if (missed) this.#sessions.send(session, ...missed);
@@ -341,10 +349,10 @@ export class ConversationCore<Socket extends SessionSocket> {
     return entered.ok ? ok(conversationFor(this.#view(), userId)) : entered;
   }
 
-  /** Users with an open socket here; nobody for an outsider. */
-  async online(userId: string): Promise<Result<string[]>> {
+  /** Everybody taking part, as a participant sees them. */
+  async participantsFor(userId: string): Promise<Result<Participant[]>> {
     const entered = await this.#enter(userId);
-    return entered.ok ? ok([...this.#sessions.onlineUsers()]) : entered;
+    return entered.ok ? ok(this.participants()) : entered;
   }
 
   /**
@@ -469,6 +477,11 @@ export class ConversationCore<Socket extends SessionSocket> {
       return;
     }
     this.#position = position;
+    for (const outcome of outcomes) {
+      if (outcome.kind !== "changed" || outcome.event.type !== "message.created") continue;
+      const { sender_id, id } = outcome.event.message;
+      this.#mirror.readTo(sender_id, id);
+    }
     const events = outcomes.flatMap((outcome) => (outcome.kind === "changed" ? [outcome.event] : []));
     if (events.length > 0) {
       this.#wakeAt(now + DRAIN_SAFETY_MS);
@@ -665,6 +678,16 @@ export class ConversationCore<Socket extends SessionSocket> {
       position: this.#position,
       online: this.#sessions.onlineUsers(),
     };
+  }
+
+  /**
+   * Ends the earlier session of a client that connects anew: whatever is still on its way over the old connection
+   * was sent again by then, and may not be carried out after it.
+   */
+  #replace(userId: string, clientId: string | null): void {
+    if (clientId === null) return;
+    for (const session of this.#sessions.ofUser(userId))
+      if (session.clientId === clientId) this.#sessions.close(session, CLOSE.done, "replaced");
   }
 
   #hasRoom(userId: string, isAlive: (socket: Socket, sinceMs: number) => boolean): boolean {

@@ -123,8 +123,8 @@ export class Conversation extends DurableObject<ConversationEnv> {
     return this.#core.summary(userId);
   }
 
-  online(userId: string) {
-    return this.#core.online(userId);
+  participants(userId: string) {
+    return this.#core.participantsFor(userId);
   }
 
   versionChanged(version: number) {

@@ -20,6 +20,8 @@ export type DrainAnswer =
   /** Anything that may pass: no answer, no connection, a missing table. */
   | { outcome: "failed"; error: string };
 
+type Refused = Extract<DrainAnswer, { outcome: "refused" }>;
+
 export interface DrainTarget {
   write(batch: { messages: StoredMessage[]; seq: number }): Promise<DrainAnswer>;
   /** Makes a message that was refused visible to operators. Repeating it changes nothing. */
@@ -86,12 +88,14 @@ export class Drain {
   async #drainAll(): Promise<void> {
     const { log, target, save, now, pause, isLive } = this.#options;
     this.#isDraining = true;
+    let limit = BATCH_MESSAGES;
     try {
       for (;;) {
-        const { messages, next } = log.undrained(log.readCursor(), BATCH_MESSAGES, BATCH_CHARACTERS);
-        if (messages.length === 0) return;
+        const { messages, next } = log.undrained(log.readCursor(), limit, BATCH_CHARACTERS);
+        const [first] = messages;
+        if (!first) return;
         const waitMs = this.#nextAt - now();
-        if (isWithin(BATCH_INTERVAL_MS, waitMs) && messages.length < BATCH_MESSAGES) {
+        if (limit === BATCH_MESSAGES && messages.length < limit && isWithin(BATCH_INTERVAL_MS, waitMs)) {
           await pause(waitMs);
           if (!isLive()) return;
           continue;
@@ -99,9 +103,15 @@ export class Drain {
         this.#nextAt = now() + BATCH_INTERVAL_MS;
         const answer = await target.write({ messages, seq: next.seq });
         if (answer.outcome === "failed") return this.#fail(answer.error);
-        if (answer.outcome === "refused" && !(await this.#writeOneByOne(messages))) return;
+        if (answer.outcome === "refused" && messages.length > 1) {
+          // Something in it is refused. Smaller batches get past it and find it, and what they wrote is done.
+          limit = Math.ceil(messages.length / 2);
+          continue;
+        }
+        if (answer.outcome === "refused" && !(await this.#setAside(first, answer))) return;
         this.#failures = 0;
         if (!save(next)) return;
+        limit = Math.min(BATCH_MESSAGES, limit * 2);
       }
     } catch (error) {
       this.#fail(String(error));
@@ -111,35 +121,20 @@ export class Drain {
     }
   }
 
-  /** Finds what Postgres refuses, so that it does not hold up the rest. False when Postgres failed meanwhile. */
-  async #writeOneByOne(messages: StoredMessage[]): Promise<boolean> {
+  /** Takes a message that Postgres refuses out of the way of the rest. False when Postgres is to blame. */
+  async #setAside(stored: StoredMessage, answer: Refused): Promise<boolean> {
     const { log, target, now, note, isLive } = this.#options;
-    const refused: Array<{ stored: StoredMessage; answer: Extract<DrainAnswer, { outcome: "refused" }> }> =
-      [];
-    for (const stored of messages) {
-      const answer = await target.write({ messages: [stored], seq: stored.message.seq });
-      if (answer.outcome === "failed") {
-        this.#fail(answer.error);
-        return false;
-      }
-      if (answer.outcome === "refused") refused.push({ stored, answer });
-    }
-    // A database that refuses what it once took is broken, whatever it says of the messages.
-    if (refused.length === messages.length && !(await this.#takesKnown())) {
-      this.#fail(`every message was refused: ${refused[0]?.answer.sqlState}`);
+    // A database that refuses what it once took is broken, whatever it says of the message.
+    if (!(await this.#takesKnown())) {
+      this.#fail(`refused: ${answer.sqlState} ${answer.error}`);
       return false;
     }
-    for (const { stored, answer } of refused) {
-      // Before the cursor passes it, so that operators hear of it even if Postgres fails now.
-      await target.report(stored, answer);
-      if (!isLive()) return false;
-      log.addPoison(stored.message, `${answer.sqlState} ${answer.error}`, now());
-      note("poison_message", {
-        message_id: stored.message.id,
-        seq: stored.message.seq,
-        sql_state: answer.sqlState,
-      });
-    }
+    // Before the cursor passes it, so that operators hear of it even if Postgres fails now.
+    await target.report(stored, answer);
+    if (!isLive()) return false;
+    const { id, seq } = stored.message;
+    log.addPoison(stored.message, `${answer.sqlState} ${answer.error}`, now());
+    note("poison_message", { message_id: id, seq, sql_state: answer.sqlState });
     return true;
   }
 

@@ -216,15 +216,14 @@ export class Log {
       .toArray();
   }
 
-  /** Newest id the user sent above `afterId`; `afterId` when none. */
-  newestSentBy(userId: string, afterId: number): number {
-    return (
-      this.#number(
-        "select id as n from messages where sender_id = ? and type = 'user' and id > ? order by id desc limit 1",
-        userId,
-        afterId,
-      ) || afterId
-    );
+  /** The newest message of each user among those that Postgres does not have. */
+  newestSentAfter({ messageId }: DrainCursor): Array<{ userId: string; id: number }> {
+    return this.#sql
+      .exec<{ userId: string; id: number }>(
+        `select sender_id as userId, max(id) as id from messages where id > ? and type = 'user' group by sender_id`,
+        messageId,
+      )
+      .toArray();
   }
 
   /** User messages of others after `lastReadId` that are not deleted. */

@@ -36,6 +36,8 @@ export class Mirror {
   readonly #sql: Sql;
   readonly participants = new Map<string, MirroredParticipant>();
   state: MirrorState | null = null;
+  /** Whose read position is ahead of what is stored. */
+  readonly #ahead = new Set<string>();
 
   constructor(sql: Sql) {
     this.#sql = sql;
@@ -76,6 +78,26 @@ export class Mirror {
       JSON.stringify(participant),
     );
     this.participants.set(participant.user_id, participant);
+  }
+
+  /**
+   * Moves a read position forward, in memory: it follows from the log until the drain has passed it, and
+   * {@link saveReads} stores it then. A row for each message would cost more than the message.
+   */
+  readTo(userId: string, id: number): void {
+    const participant = this.participants.get(userId);
+    if (!participant || participant.last_read_id >= id) return;
+    this.participants.set(userId, { ...participant, last_read_id: id });
+    this.#ahead.add(userId);
+  }
+
+  /** Stores the read positions that moved. */
+  saveReads(): void {
+    for (const userId of this.#ahead) {
+      const participant = this.participants.get(userId);
+      if (participant) this.writeParticipant(participant);
+    }
+    this.#ahead.clear();
   }
 
   /** The participant, unless removed. */

@@ -1,4 +1,4 @@
-import type { Conversation as ConversationEntity, Message } from "../protocol/entities.ts";
+import type { Conversation as ConversationEntity, Message, Participant } from "../protocol/entities.ts";
 import type { Result } from "../protocol/errors.ts";
 import type { MessageCommand } from "./commands.ts";
 import type { Caller, Inspection, LogPage } from "./conversation-core.ts";
@@ -14,8 +14,8 @@ export interface ConversationRpc {
   ): Promise<Result<LogPage>>;
   /** The conversation as the user sees it now. */
   summary(userId: string): Promise<Result<ConversationEntity>>;
-  /** Users with an open socket here. */
-  online(userId: string): Promise<Result<string[]>>;
+  /** Everybody taking part, with what only the object knows: who is online, how far they have read. */
+  participants(userId: string): Promise<Result<Participant[]>>;
   /** Brings the object to at least this version of Postgres. */
   versionChanged(version: number): Promise<Result<void>>;
   /** State for operators. */
@@ -30,6 +30,8 @@ export interface ConnectRequest {
   caller: Caller;
   /** End of the credential, Unix milliseconds. */
   expiresAt: number | null;
+  /** What the client calls itself; null if it does not. */
+  clientId: string | null;
   since?: number | undefined;
   epoch?: string | undefined;
 }

@@ -31,8 +31,8 @@ test("S9: one event stands alone, several share a frame, and no frame grows with
 test("S11: a broadcast skips and closes sessions whose credential ended", () => {
   const sessions = new Sessions<FakeSocket>();
   const [open, ended] = [new FakeSocket(), new FakeSocket()];
-  sessions.add(open, { userId: "a", expiresAt: null, connectedAt: 0 });
-  sessions.add(ended, { userId: "b", expiresAt: 1_000, connectedAt: 0 });
+  sessions.add(open, { userId: "a", clientId: null, expiresAt: null, connectedAt: 0 });
+  sessions.add(ended, { userId: "b", clientId: null, expiresAt: 1_000, connectedAt: 0 });
   sessions.broadcast([event(1)], 1_000);
   expect(open.sent).toHaveLength(1);
   expect(ended.sent).toEqual([]);
@@ -42,7 +42,8 @@ test("S11: a broadcast skips and closes sessions whose credential ended", () => 
 test("a socket that breaks while others are told is dropped alone", () => {
   const sessions = new Sessions<FakeSocket>();
   const sockets = [new FakeSocket(), new FakeSocket(), new FakeSocket()];
-  for (const socket of sockets) sessions.add(socket, { userId: "a", expiresAt: null, connectedAt: 0 });
+  for (const socket of sockets)
+    sessions.add(socket, { userId: "a", clientId: null, expiresAt: null, connectedAt: 0 });
   (sockets[1] as FakeSocket).isBroken = true;
   sessions.broadcast([event(1)], 0);
   expect(sockets.map(({ sent }) => sent.length)).toEqual([1, 0, 1]);

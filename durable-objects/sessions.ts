@@ -11,6 +11,8 @@ export interface SessionSocket {
 /** What survives hibernation with a socket. */
 export interface SessionAttachment {
   userId: string;
+  /** What the client calls itself; null if it does not. */
+  clientId: string | null;
   /** End of the credential, Unix milliseconds; null if it has none. */
   expiresAt: number | null;
   connectedAt: number;

@@ -86,7 +86,7 @@ export function conversationFor(view: View, userId: string): Conversation {
   const { state } = mirror;
   if (!state) throw new Error("A conversation that is not loaded cannot be shown.");
   const member = mirror.member(userId);
-  const lastReadId = log.newestSentBy(userId, member?.last_read_id ?? 0);
+  const lastReadId = member?.last_read_id ?? 0;
   return {
     id: state.id,
     type: state.type,

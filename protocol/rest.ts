@@ -68,5 +68,6 @@ export const messagesQuery = z
   });
 export const socketQuery = z.object({
   since: urlInteger(0, Number.MAX_SAFE_INTEGER).optional(),
+  client_id: z.string().min(1).max(64).optional(),
   epoch: z.string().max(64).optional(),
 });

@@ -1,25 +1,13 @@
 import { resolve } from "node:path";
-import Chromium from "@sparticuz/chromium";
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { DEMO_CONVERSATIONS, DEMO_USERS } from "../../dev/demo-users.ts";
 import { Service } from "../stack/service.ts";
 import { TcpProxy } from "../stack/tcp-proxy.ts";
+import { launchChromium } from "./chromium.ts";
 
 const WAIT_MS = 60_000;
 const IMAGES = resolve(import.meta.dirname, "../../docs/images");
-
-/** The packaged defaults put every page into one process, where two windows hold each other up. */
-const CHROMIUM_ARGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--disable-dev-shm-usage",
-];
 
 let service: Service;
 let browser: Browser;
@@ -29,9 +17,7 @@ const complaints: string[] = [];
 beforeAll(async () => {
   service = await Service.create();
   await service.start();
-  // CHROME_PATH names an installed browser where the packaged one, for Linux on x64, does not run.
-  const executablePath = process.env.CHROME_PATH ?? (await Chromium.executablePath());
-  browser = await chromium.launch({ executablePath, args: CHROMIUM_ARGS, headless: true });
+  browser = await launchChromium();
 });
 
 afterAll(async () => {

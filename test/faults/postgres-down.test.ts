@@ -1,110 +1,107 @@
 import { randomUUID } from "node:crypto";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
-import { startPostgres } from "../../dev/postgres.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { ChatApi } from "../../client/api.ts";
+import { toEnvironment } from "../../client/environment.ts";
 import { CLOSE } from "../../protocol/close-codes.ts";
-import type { Conversation, Message } from "../../protocol/entities.ts";
-import { Service } from "../stack/service.ts";
-import { rest, sleep, Traffic, until, untilDrained } from "./traffic.ts";
+import { check } from "../checker/check.ts";
+import { Random } from "../simulation/random.ts";
+import { BareService } from "../stack/bare-service.ts";
+import { expectSound, keepHistory, SEED } from "./ci.ts";
+import { Crowd } from "./crowd.ts";
+import { beginHistory, finish, HURRY, readHistory } from "./run.ts";
 
-const OUTAGE_MS = Number(process.env.OUTAGE_SECONDS ?? 60) * 1_000;
+const OUTAGE_MS = Number(process.env.OUTAGE_SECONDS ?? 30) * 1_000;
+const OUTAGE = { id: "outage", name: "postgres_killed" };
 
-const ends: Array<() => Promise<void> | void> = [];
-afterAll(async () => {
-  for (const end of ends.reverse()) await end();
+test(`D2 I1 to I15: Postgres away for ${OUTAGE_MS / 1_000} s under load: nobody sending notices, and it catches up by itself (seed ${SEED})`, {
+  timeout: OUTAGE_MS + 300_000,
+}, async () => {
+  await keepHistory("outage", async (historyFile) => {
+    const service = await BareService.create({ variables: HURRY.variables });
+    const recorder = beginHistory(historyFile, SEED, [OUTAGE]);
+    const crowd = new Crowd({
+      recorder,
+      random: new Random(SEED),
+      port: service.port,
+      conversations: 3,
+      users: 6,
+      participants: 5,
+      pauseMs: 400,
+      pace: HURRY.pace,
+      isSimple: true,
+    });
+    try {
+      await service.start();
+      await crowd.start();
+      await answered(crowd, 300);
+      await outage(service, crowd, () =>
+        recorder.write({ kind: "fault", phase: "fired", fault: OUTAGE.id, name: OUTAGE.name }),
+      );
+      recorder.write({ kind: "fault", phase: "healed", fault: OUTAGE.id, name: OUTAGE.name });
+      expect(await finish(recorder, service, crowd, new Random(SEED))).toBe(null);
+      const verdict = check(readHistory(historyFile));
+      expectSound(verdict);
+    } finally {
+      await crowd.close();
+      await service.stop();
+    }
+  });
 });
 
-test(`D2 D6: Postgres away for ${OUTAGE_MS / 1_000} s under load: nobody sending notices, and it catches up by itself`, {
-  timeout: 600_000,
-}, async () => {
-  const dataDir = await mkdtemp(join(tmpdir(), "arcyou-postgres-"));
-  await chmod(dataDir, 0o755);
-  ends.push(() => rm(dataDir, { recursive: true, force: true }));
-  const first = await startPostgres({ dataDir });
-  ends.push(() => first.stop());
-  const { url, port } = first;
-  const service = await Service.create({ DATABASE_URL: url });
-  ends.push(() => service.stop());
-  await service.start();
-  const conversations = Array.from({ length: 3 }, () => new Traffic(service.url, Math.random));
-  for (const traffic of conversations) {
-    await traffic.start();
-    ends.push(() => traffic.disconnect());
-  }
-  const [one] = conversations as [Traffic];
-  const [reader = "", stranger] = [one.users[1], randomUUID()];
-  const untouched = (
-    await rest<Conversation>(service.url, reader, "POST", "/conversations", {
-      type: "group",
-      participant_ids: [stranger],
-    })
-  ).body.data.id;
-  await until(() => conversations.every(({ acknowledged }) => acknowledged.length > 100));
+/** Takes Postgres away and brings it back, and sees what those notice who are there, and those who come meanwhile. */
+async function outage(service: BareService, crowd: Crowd, fired: () => void): Promise<void> {
+  const [talk] = crowd.talks;
+  if (!talk) throw new Error("There is no conversation.");
+  const stranger = apiOf(service, randomUUID());
+  const reader = apiOf(service, talk.users[1] ?? "");
+  const untouched = await reader.createConversation({ type: "group", participant_ids: [randomUUID()] });
+  const complaints = crowd.seats.map(({ device }) => device.port.complaints());
 
-  await first.kill();
-  const comeBack = Date.now() + OUTAGE_MS;
-  /** Everybody goes on, on the connections they have. */
-  const goesOn = async () => {
-    for (const traffic of conversations) {
-      const before = traffic.acknowledged.length;
-      await until(() => traffic.acknowledged.length > before + 10);
-      expect(traffic.errors).toEqual([]);
-      expect(traffic.handles.map(({ state }) => state.status)).toEqual(traffic.handles.map(() => "live"));
-    }
-  };
-  await goesOn();
+  await service.killPostgres();
+  fired();
+  const comeBackMs = Date.now() + OUTAGE_MS;
+  await answered(crowd, 30);
 
   // What is loaded goes on for everybody, also for those who come now.
-  const messages = `/conversations/${one.id}/messages`;
-  const page = await rest<Message[]>(service.url, reader, "GET", messages);
-  expect([page.status, page.body.data.length]).toEqual([200, 50]);
-  const oldest = await rest<Message[]>(service.url, reader, "GET", `${messages}?after_id=0&limit=20`);
-  expect(oldest.body.data.map(({ id }) => id)).toEqual(Array.from({ length: 20 }, (_, n) => n + 1));
-  const late = one.join(reader);
-  await until(() => late.state.status === "live");
+  expect((await reader.listMessages(talk.id)).data).toHaveLength(50);
+  const oldest = await reader.listMessages(talk.id, { after_id: 0, limit: 20 });
+  expect(oldest.data.map(({ id }) => id)).toEqual(Array.from({ length: 20 }, (_, n) => n + 1));
+  await crowd.openTab(talk.users[1] ?? "");
   // Nobody else may learn that the conversation exists.
-  expect((await rest(service.url, stranger, "GET", messages)).status).toBe(404);
+  await expect(stranger.listMessages(talk.id)).rejects.toMatchObject({ status: 404 });
 
   // What only Postgres knows is answered with an error that says to try again.
-  for (const path of [
-    "/conversations",
-    `/conversations/${untouched}`,
-    `/conversations/${untouched}/messages`,
-    `/conversations/${randomUUID()}/messages`,
-    "/ready",
-  ]) {
-    const answer = await rest(service.url, reader, "GET", path);
-    expect([path, answer.status, answer.body.error]).toMatchObject([
-      path,
-      503,
-      { code: "SERVICE_UNAVAILABLE", retryable: true },
-    ]);
-  }
-  expect(await closeCodeOf(service, untouched, reader)).toBe(CLOSE.tryAgain);
+  const away = { status: 503, code: "SERVICE_UNAVAILABLE", retryable: true };
+  await expect(reader.listConversations()).rejects.toMatchObject(away);
+  await expect(reader.getConversation(untouched.id)).rejects.toMatchObject(away);
+  await expect(reader.listMessages(untouched.id)).rejects.toMatchObject(away);
+  await expect(reader.listMessages(randomUUID())).rejects.toMatchObject(away);
+  expect((await fetch(`${service.url}/api/ready`)).status).toBe(503);
+  expect(await closeCodeOf(service, untouched.id, talk.users[1] ?? "")).toBe(CLOSE.tryAgain);
 
-  while (Date.now() < comeBack) {
-    await goesOn();
-    await sleep(1_000);
+  while (Date.now() < comeBackMs) {
+    await answered(crowd, 30);
+    await sleep(500);
   }
-  // From here on nobody does anything: what is left is done by the conversations themselves.
-  await Promise.all(conversations.map((traffic) => traffic.finish()));
-  const newest = conversations.map(({ handles }) => Math.max(...handles.map(({ state }) => state.seq)));
-  for (const traffic of conversations) expect(traffic.errors).toEqual([]);
-  for (const traffic of conversations) traffic.disconnect();
+  await crowd.hush();
+  // Some edit what is being deleted.
+  const told = complaints.flat().filter((complaint) => !complaint.startsWith("MESSAGE_NOT_FOUND"));
+  expect(told).toEqual([]);
+  await service.startPostgres();
+}
 
-  const second = await startPostgres({ dataDir, port });
-  ends.splice(2, 0, () => second.stop());
-  for (const [index, traffic] of conversations.entries()) {
-    await untilDrained(url, traffic, newest[index] ?? 0);
-    await traffic.check(url);
-  }
-  expect((await rest(service.url, stranger, "GET", `/conversations/${untouched}/messages`)).status).toBe(200);
-});
+/** Resolves when so many more sends were acknowledged. */
+async function answered(crowd: Crowd, sends: number): Promise<void> {
+  const before = crowd.acknowledged;
+  while (crowd.acknowledged < before + sends) await sleep(20);
+}
+
+const apiOf = (service: BareService, user: string): ChatApi =>
+  new ChatApi(toEnvironment({ url: service.url, token: () => user }));
 
 /** The code with which the service ends a socket of this user. */
-function closeCodeOf(service: Service, id: string, user: string): Promise<number> {
+function closeCodeOf(service: BareService, id: string, user: string): Promise<number> {
   return new Promise((resolve) => {
     const socket = new WebSocket(`${service.url.replace("http", "ws")}/api/conversations/${id}/socket`, [
       "arcyou.v1",

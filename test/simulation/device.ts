@@ -246,6 +246,15 @@ export class Device {
     this.#connections.clear();
   }
 
+  /** The connections there are get stuck; new ones get through. @returns lets what was stuck arrive after all */
+  strand(): () => void {
+    const stranded = [...this.#connections];
+    for (const connection of stranded) connection.hold("both");
+    return () => {
+      for (const connection of stranded) connection.release();
+    };
+  }
+
   /** Nothing gets through in this direction, and nobody is told. */
   hold(direction: "up" | "down" | "both"): void {
     this.#held = direction;

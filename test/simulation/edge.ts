@@ -79,6 +79,7 @@ export class Edge {
     const since = url.searchParams.get("since");
     void this.#object.connect(connection, callerOf(user), {
       expiresAt,
+      clientId: url.searchParams.get("client_id"),
       since: since === null ? undefined : Number(since),
       epoch: url.searchParams.get("epoch") ?? undefined,
     });

@@ -113,7 +113,12 @@ export class SimulatedObject implements ServerEnd {
   async connect(
     connection: Connection,
     caller: Caller,
-    options: { expiresAt: number | null; since?: number | undefined; epoch?: string | undefined },
+    options: {
+      expiresAt: number | null;
+      clientId: string | null;
+      since?: number | undefined;
+      epoch?: string | undefined;
+    },
   ): Promise<void> {
     const socket = this.#socket(connection);
     connection.attach(this);

@@ -21,6 +21,7 @@ export type Action =
 /** What goes wrong. */
 export type Fault =
   | { do: "tear"; who: number; serverNoticesMs: number }
+  | { do: "strand"; who: number; forMs: number }
   | { do: "freeze"; who: number; forMs: number }
   | { do: "offline"; who: number; forMs: number }
   | { do: "hold"; who: number; direction: "up" | "down" | "both"; forMs: number; isForgotten: boolean }
@@ -51,6 +52,7 @@ export interface Plan {
 
 const FAULTS = new Set<string>([
   "tear",
+  "strand",
   "freeze",
   "offline",
   "hold",
@@ -143,7 +145,7 @@ function textOf(random: Random, name: string): string {
 function drawFault(random: Random, devices: number): Fault {
   const who = random.integer(0, devices - 1);
   const forMs = random.pick([100, 1_000, 8_000, 30_000]) * (0.5 + random.next());
-  switch (random.integer(0, 14)) {
+  switch (random.integer(0, 15)) {
     case 0:
       return { do: "tear", who, serverNoticesMs: random.pick([0, 1_000, 60_000]) };
     case 1:
@@ -162,6 +164,8 @@ function drawFault(random: Random, devices: number): Fault {
     case 7:
     case 8:
       return { do: "crash in the middle", effects: random.integer(0, 40), luck: random.next() };
+    case 14:
+      return { do: "strand", who, forMs: random.integer(20_000, 60_000) };
     case 13:
       return { do: "freeze", who, forMs: random.pick([1, 10]) * forMs };
     case 9:

@@ -95,4 +95,19 @@ export const REGRESSIONS: Array<{ found: string; plan: Plan }> = [
       ],
     },
   },
+  {
+    found: "an edit that was stuck on an old connection arrived after a newer one, and won",
+    plan: {
+      ...TWO,
+      seed: 1,
+      rateLimit: GENEROUS,
+      steps: [
+        send(0, 0, "one"),
+        send(0, 1, "two"),
+        { atMs: 1_000, do: "strand", who: 0, forMs: 40_000 },
+        { atMs: 1_010, do: "edit", who: 0, luck: 0, text: "old" },
+        { atMs: 38_000, do: "edit", who: 0, luck: 0, text: "new" },
+      ],
+    },
+  },
 ];

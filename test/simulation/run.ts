@@ -197,6 +197,9 @@ class Run {
         during(fault.forMs, () => device.thaw());
         break;
       }
+      case "strand":
+        during(fault.forMs, this.#device(fault.who).strand());
+        break;
       case "hold": {
         const device = this.#device(fault.who);
         device.hold(fault.direction);

@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { freePort } from "../../dev/postgres.ts";
 import { spawnTied, type TiedProcess } from "../../dev/tied-process.ts";
+import type { Stack } from "./stack.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 
 /** The whole local service as `npm run dev` runs it: PostgreSQL, proxy, wrangler, workerd. */
-export class Service {
+export class Service implements Stack {
   readonly port: number;
   readonly dataDir: string;
   readonly #env: Record<string, string>;
@@ -27,6 +28,10 @@ export class Service {
     // PostgreSQL runs as another user when this is root, and must get through.
     await chmod(dataDir, 0o755);
     return new Service(await freePort(), dataDir, env);
+  }
+
+  get objectsDirectory(): string {
+    return join(this.dataDir, "wrangler");
   }
 
   get url(): string {

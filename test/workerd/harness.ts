@@ -179,7 +179,7 @@ export class TestSocket {
 export async function open(
   token: string | null,
   id: string,
-  query: { since?: number; epoch?: string } = {},
+  query: { since?: number; epoch?: string; client_id?: string } = {},
 ): Promise<TestSocket> {
   const search = new URLSearchParams(Object.entries(query).map(([key, value]) => [key, String(value)]));
   const protocols = token === null ? "arcyou.v1" : `arcyou.v1, bearer.${token}`;
@@ -194,7 +194,7 @@ export async function open(
 export async function join(
   token: string,
   id: string,
-  query: { since?: number; epoch?: string } = {},
+  query: { since?: number; epoch?: string; client_id?: string } = {},
 ): Promise<TestSocket> {
   const socket = await open(token, id, query);
   await socket.next("synced");

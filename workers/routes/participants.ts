@@ -58,16 +58,20 @@ export const participantRoutes = new Hono<AppEnv>()
     return c.body(null, 204);
   });
 
-/** Membership from Postgres, which owns it; who is online from the object, which sees the sockets. */
+/** Membership from Postgres, which owns it; who is online and how far they have read from the object. */
 async function participantsOf(c: AppContext, id: string): Promise<Participant[]> {
   const { userId } = c.get("identity");
   const found = await listParticipants(c.get("db"), id, userId);
   if (!found) throw new RefusalError(conversationNotFound().error);
-  const online = found.activated ? await conversationObject(c.env, id).online(userId) : null;
-  const isOnline = new Set(online?.ok ? online.value : []);
-  return found.participants.map((participant) => ({
-    ...participant,
-    online: isOnline.has(participant.user_id),
-    last_seen_at: null,
-  }));
+  const told = found.activated ? await conversationObject(c.env, id).participants(userId) : null;
+  const live = new Map(told?.ok ? told.value.map((participant) => [participant.user_id, participant]) : []);
+  return found.participants.map((participant) => {
+    const { online = false, last_read_id = 0 } = live.get(participant.user_id) ?? {};
+    return {
+      ...participant,
+      online,
+      last_seen_at: null,
+      last_read_id: Math.max(participant.last_read_id, last_read_id),
+    };
+  });
 }

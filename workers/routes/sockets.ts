@@ -34,12 +34,18 @@ export const socketRoutes = new Hono<AppEnv>().get("/conversations/:id/socket", 
   const params = conversationParams.safeParse(c.req.param());
   if (!params.success) return closed(CLOSE.conversationNotFound, "There is no such conversation.");
   const query = socketQuery.safeParse(c.req.query());
-  if (!query.success) return closed(CLOSE.protocolViolation, "since must be a whole number, epoch text");
+  if (!query.success)
+    return closed(
+      CLOSE.protocolViolation,
+      "since must be a whole number, epoch text, client_id at most 64 long",
+    );
+  const { client_id: clientId = null, ...position } = query.data;
   return connect(c, {
     conversationId: params.data.id,
     caller: { userId, name, avatarUrl },
     expiresAt,
-    ...query.data,
+    clientId,
+    ...position,
   });
 });
 

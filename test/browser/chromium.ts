@@ -1,0 +1,20 @@
+import Chromium from "@sparticuz/chromium";
+import { type Browser, chromium } from "playwright-core";
+
+/** The packaged defaults put every page into one process, where two windows hold each other up. */
+const CHROMIUM_ARGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--disable-dev-shm-usage",
+];
+
+/** A Chromium without a window. `CHROME_PATH` names an installed one where the packaged one, for Linux on x64, does not run. */
+export async function launchChromium(): Promise<Browser> {
+  const executablePath = process.env.CHROME_PATH ?? (await Chromium.executablePath());
+  return chromium.launch({ executablePath, args: CHROMIUM_ARGS, headless: true });
+}
