@@ -23,9 +23,12 @@ export interface ListCursor {
   id: string;
 }
 
-/** Aggregates of one conversation as JSON text, with `me` of the given user. */
-function summary(userId: string) {
-  return sql<string>`
+/**
+ * Aggregates of one conversation as JSON text, with `me` of the participant `p`. Ids have no gaps, and nobody's own
+ * messages lie behind their read position, because sending reads: so all that lies behind it is unread but what
+ * was deleted and what no user wrote.
+ */
+const summary = () => sql<string>`
     jsonb_build_object(
       'id', c.id, 'type', c.type, 'title', c.title, 'created_by', c.created_by, 'created_at', c.created_at,
       'updated_at', c.updated_at, 'activated', c.activated_at is not null, 'last_message_id', c.last_message_id,
@@ -33,10 +36,10 @@ function summary(userId: string) {
                        where m.conversation_id = c.id and m.id = c.last_message_id),
       'participant_count', (select count(*) from participants x where x.conversation_id = c.id),
       'me', jsonb_build_object('role', p.role, 'last_read_id', p.last_read_id, 'muted_until', null,
-        'unread_count', (select count(*) from messages u
-                         where u.conversation_id = c.id and u.id > p.last_read_id and u.sender_id <> ${userId}
-                           and u.type = 'user' and u.deleted_at is null)))::text`;
-}
+        'unread_count', greatest(0, c.last_message_id - p.last_read_id)
+                        - (select count(*) from messages u
+                           where u.conversation_id = c.id and u.id > p.last_read_id
+                             and (u.deleted_at is not null or u.type <> 'user'))))::text`;
 
 /** One page of a user's conversations, newest activity first. */
 export function listConversationsQuery(
@@ -50,7 +53,7 @@ export function listConversationsQuery(
       where p.user_id = ${userId} and c.deleted_at is null
         ${cursor ? sql`and (c.updated_at, c.id) < (${cursor.updatedAt}::timestamptz, ${cursor.id}::uuid)` : sql``}
       order by c.updated_at desc, c.id desc limit ${limit})
-    select ${summary(userId)} as summary
+    select ${summary()} as summary
     from page join conversations c on c.id = page.id
     join participants p on p.conversation_id = c.id and p.user_id = ${userId}
     order by page.updated_at desc, page.id desc`);
@@ -66,7 +69,7 @@ export async function listConversations(
 
 export function getConversationQuery(db: Database, id: string, userId: string) {
   return db.execute<{ summary: string }>(sql`
-    select ${summary(userId)} as summary from conversations c
+    select ${summary()} as summary from conversations c
     join participants p on p.conversation_id = c.id and p.user_id = ${userId}
     where c.id = ${id}::uuid and c.deleted_at is null`);
 }

@@ -45,7 +45,9 @@ export async function listParticipants(
   return { participants, activated: found[0].activatedAt !== null };
 }
 
-/** Adds users; those who already take part keep their role. Admins only. */
+/**
+ * Adds users, who have read what Postgres has then; those who already take part keep their role. Admins only.
+ */
 export function addParticipants(
   db: Database,
   { id, actorId, userIds, role }: Change & { userIds: string[]; role: Role },
@@ -63,8 +65,9 @@ export function addParticipants(
         > ${LIMITS.participants} then 'full'
       else 'done' end`,
     change: sql`
-      insert into participants (conversation_id, user_id, role)
-      select ${id}::uuid, a.user_id, ${role} from (${added}) a where ${isDone} returning 1`,
+      insert into participants (conversation_id, user_id, role, last_read_id)
+      select ${id}::uuid, a.user_id, ${role}, (select last_message_id from conversations where id = ${id}::uuid)
+      from (${added}) a where ${isDone} returning 1`,
   });
 }
 

@@ -95,6 +95,10 @@ export const messages = pgTable(
     primaryKey({ columns: [table.conversationId, table.id] }),
     unique("messages_temp_id").on(table.conversationId, table.senderId, table.tempId),
     index("messages_created_at").on(table.conversationId, table.createdAt),
+    // The few messages that nobody has to read, so that unread counts need not look at the many that somebody has.
+    index("messages_uncounted")
+      .on(table.conversationId, table.id)
+      .where(sql`${table.deletedAt} is not null or ${table.type} <> 'user'`),
   ],
 );
 

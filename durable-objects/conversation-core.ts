@@ -112,6 +112,11 @@ const COMMIT_COMMANDS = 512;
 const GATHER_MS = 1;
 /** How long after a commit a drain is certain to be tried even if this instance dies. */
 const DRAIN_SAFETY_MS = 30_000;
+/**
+ * Changes after which the drain's cursor is stored; otherwise the alarm stores it. A row for each batch would be a
+ * third of what a message costs, and whoever begins with an old cursor only drains once more what Postgres has.
+ */
+const CURSOR_LAG = 200;
 /** Expired sockets that hear nothing anyway are closed in rounds this far apart. */
 const EXPIRY_ROUND_MS = 60_000;
 /** Silence after which a socket may give way to a new one of its user. */
@@ -159,8 +164,8 @@ export class ConversationCore<Socket extends SessionSocket> {
       wakeAt: (timeMs) => this.#wakeAt(timeMs),
       save: (cursor) => {
         if (!this.#mirror.state) return false;
-        this.#log.writeCursor(cursor);
-        this.#mirror.saveReads();
+        this.#log.moveCursor(cursor);
+        if (this.#log.cursorLag >= CURSOR_LAG) this.#saveProgress();
         return true;
       },
       note: host.note,
@@ -168,8 +173,7 @@ export class ConversationCore<Socket extends SessionSocket> {
     // Nothing is written for an id that names no conversation: the tables come with its first load.
     if (this.#mirror.read()) {
       this.#findPosition();
-      for (const { userId, id } of this.#log.newestSentAfter(this.#log.readCursor()))
-        this.#mirror.readTo(userId, id);
+      this.#findReads();
       // Left by an instance that died: no need to wait for its alarm.
       if (this.#log.undrained(this.#log.readCursor(), 1, 1).messages.length > 0) void this.#drain.run();
     }
@@ -377,6 +381,8 @@ export class ConversationCore<Socket extends SessionSocket> {
     if (!this.#mirror.state) return;
     this.#sessions.closeExpired(this.#host.now());
     await this.#drain.run();
+    // It may have ended meanwhile, and its tables with it.
+    if (this.#mirror.state && this.#log.cursorLag > 0) this.#saveProgress();
     if (this.#drain.retryAt !== null) this.#wakeAt(this.#drain.retryAt);
     const expiry = this.#sessions.earliestExpiry();
     if (expiry !== null) this.#wakeAt(Math.ceil(expiry / EXPIRY_ROUND_MS) * EXPIRY_ROUND_MS);
@@ -555,7 +561,8 @@ export class ConversationCore<Socket extends SessionSocket> {
         baseSeq: seq,
         floor: newest[0]?.message.id ?? head + 1,
       });
-      this.#log.writeCursor({ seq, messageId: head });
+      this.#log.moveCursor({ seq, messageId: head });
+      this.#log.saveCursor();
     });
     this.#findPosition();
     return ok(undefined);
@@ -609,6 +616,7 @@ export class ConversationCore<Socket extends SessionSocket> {
       this.#mirror.writeState(next);
     });
     this.#position = position;
+    this.#findReads();
     for (const userId of removed) {
       for (const session of this.#sessions.ofUser(userId))
         this.#sessions.close(session, CLOSE.removed, "removed");
@@ -647,6 +655,18 @@ export class ConversationCore<Socket extends SessionSocket> {
       head: Math.max(baseHead, this.#log.head()),
       seq: Math.max(baseSeq, this.#log.newestSeq(), this.#mirror.newestSeq()),
     };
+  }
+
+  /** Stores how far the drain has come, and with it what followed from the log until then. */
+  #saveProgress(): void {
+    this.#log.saveCursor();
+    this.#mirror.saveReads();
+  }
+
+  /** Brings read positions up to what only the log knows: sending reads. */
+  #findReads(): void {
+    for (const { userId, id } of this.#log.newestSentAfter(this.#log.readCursor()))
+      this.#mirror.readTo(userId, id);
   }
 
   async #enter(userId: string): Promise<Result<MirrorState>> {

@@ -38,7 +38,7 @@ export interface DrainOptions {
   isLive: () => boolean;
   /** Asks to be run again at this time, whatever becomes of this instance. */
   wakeAt: (timeMs: number) => void;
-  /** Moves the cursor durably. False when the conversation ended meanwhile and nothing is left to drain. */
+  /** Moves the cursor. False when the conversation ended meanwhile and nothing is left to drain. */
   save: (cursor: DrainCursor) => boolean;
   note: (event: string, fields: Record<string, unknown>) => void;
 }

@@ -39,6 +39,8 @@ type MessageRow = {
 export class Log {
   readonly #sql: Sql;
   readonly #conversationId: string;
+  #cursor: DrainCursor | null = null;
+  #storedSeq = 0;
 
   constructor(sql: Sql, conversationId: string) {
     this.#sql = sql;
@@ -52,6 +54,8 @@ export class Log {
       edited_at integer, deleted_at integer)`);
     sql.exec(`create unique index if not exists messages_temp_id on messages (sender_id, temp_id)`);
     sql.exec(`create index if not exists messages_changed on messages (seq) where seq <> created_seq`);
+    sql.exec(`create index if not exists messages_uncounted on messages (id)
+      where deleted_at is not null or type <> 'user'`);
     sql.exec(
       `create table if not exists drain (id integer primary key check (id = 1), seq integer, message_id integer)`,
     );
@@ -194,15 +198,35 @@ export class Log {
     return this.#messages("where seq <> created_seq and seq > ? and id < ?", cursor.seq, floor);
   }
 
+  /** How far the drain has come. */
   readCursor(): DrainCursor {
+    this.#cursor ??= this.#storedCursor();
+    return this.#cursor;
+  }
+
+  /** Moves the cursor, in memory. */
+  moveCursor(cursor: DrainCursor): void {
+    this.#cursor = cursor;
+  }
+
+  /** How many changes the stored cursor is behind: what another instance would drain once more. */
+  get cursorLag(): number {
+    return this.readCursor().seq - this.#storedSeq;
+  }
+
+  /** Stores the cursor. */
+  saveCursor(): void {
+    const { seq, messageId } = this.readCursor();
+    this.#sql.exec("insert or replace into drain values (1, ?, ?)", seq, messageId);
+    this.#storedSeq = seq;
+  }
+
+  #storedCursor(): DrainCursor {
     const row = this.#sql
       .exec<{ seq: number; message_id: number }>("select seq, message_id from drain")
       .toArray()[0];
-    return { seq: row?.seq ?? 0, messageId: row?.message_id ?? 0 };
-  }
-
-  writeCursor(cursor: DrainCursor): void {
-    this.#sql.exec("insert or replace into drain values (1, ?, ?)", cursor.seq, cursor.messageId);
+    this.#storedSeq = row?.seq ?? 0;
+    return { seq: this.#storedSeq, messageId: row?.message_id ?? 0 };
   }
 
   addPoison(message: Message, error: string, at: number): void {
@@ -226,13 +250,13 @@ export class Log {
       .toArray();
   }
 
-  /** User messages of others after `lastReadId` that are not deleted. */
-  countUnread(userId: string, lastReadId: number): number {
-    return this.#number(
-      "select count(*) as n from messages where id > ? and sender_id <> ? and type = 'user' and deleted_at is null",
-      lastReadId,
-      userId,
+  /** Messages of users after `afterId` that are not deleted, up to `head`. Counts the others: they are few. */
+  countFrom(afterId: number, head: number): number {
+    const uncounted = this.#number(
+      "select count(*) as n from messages where id > ? and (deleted_at is not null or type <> 'user')",
+      afterId,
     );
+    return Math.max(0, head - afterId) - uncounted;
   }
 
   #insert({ message, createdSeq }: StoredMessage): boolean {

@@ -100,7 +100,8 @@ export function conversationFor(view: View, userId: string): Conversation {
     me: {
       role: member?.role ?? "member",
       last_read_id: lastReadId,
-      unread_count: log.countUnread(userId, lastReadId),
+      // Sending reads, so nothing of one's own lies behind it.
+      unread_count: log.countFrom(lastReadId, position.head),
       muted_until: null,
     },
   };

@@ -6,7 +6,7 @@ const ROUNDS = Number(process.env.FAULT_ROUNDS ?? 36);
 const MIN_KILLS = 30;
 const MIN_SENDS = 50_000;
 
-test(`I1 to I15: ${ROUNDS} rounds of two to five faults at once, each with a kill or a deploy (seed ${SEED})`, {
+test(`M1 M3 M4 D1 D3 D6: I1 to I15 hold in ${ROUNDS} rounds of two to five faults at once, each with a kill or a deploy (seed ${SEED})`, {
   timeout: 900_000,
 }, async () => {
   await keepHistory("real", async (historyFile) => {
@@ -24,7 +24,7 @@ test(`I1 to I15: ${ROUNDS} rounds of two to five faults at once, each with a kil
   });
 });
 
-test(`I1 to I15: kills of every process of \`npm run dev\`, with a broken network (seed ${SEED})`, {
+test(`M1 M4 D6: I1 to I15 hold under kills of every process of \`npm run dev\`, with a broken network (seed ${SEED})`, {
   timeout: 600_000,
 }, async () => {
   await keepHistory("dev", async (historyFile) => {

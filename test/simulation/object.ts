@@ -58,6 +58,8 @@ interface Instance {
   ended: Array<() => void>;
 }
 
+/** Cloudflare's documentation, "Lifecycle of a Durable Object": after 10 seconds without an event. */
+const HIBERNATES_AFTER_MS = 10_000;
 /** A place where the object may die: after so many more of its effects. */
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -86,6 +88,7 @@ export class SimulatedObject implements ServerEnd {
   #effectsLeft = NEVER;
   #died: (() => void) | null = null;
   #ids = 0;
+  #usedAt = 0;
 
   /** @param tap called with each frame as it leaves for a socket */
   constructor(
@@ -198,18 +201,24 @@ export class SimulatedObject implements ServerEnd {
     this.#tearSockets();
   }
 
-  /** Goes to sleep if it is idle: its memory is gone, its sockets are not. @returns whether it did */
+  /** Goes to sleep if it has been idle for long: its memory is gone, its sockets are not. @returns whether it did */
   evict(): boolean {
-    const isIdle = this.#instance?.waiting === 0 && this.storage.durable === this.storage.written;
+    const isIdle = this.#isIdle && this.#world.now - this.#usedAt >= HIBERNATES_AFTER_MS;
     if (isIdle) this.#end();
     return isIdle;
   }
 
-  /** Begins with empty storage, as if a disaster had taken it. */
-  loseStorage(): void {
+  get #isIdle(): boolean {
+    return this.#instance?.waiting === 0 && this.storage.durable === this.storage.written;
+  }
+
+  /** Begins with empty storage, as if a disaster had taken it while it was idle. @returns whether it did */
+  loseStorage(): boolean {
+    if (!this.#isIdle) return false;
     this.crash(1);
     this.storage.lose();
     this.#planAlarm(null);
+    return true;
   }
 
   /** Another run of the alarm, as the platform may do. */
@@ -225,6 +234,7 @@ export class SimulatedObject implements ServerEnd {
   // The platform
 
   #wake(): Instance {
+    this.#usedAt = this.#world.now;
     this.#instance ??= this.#construct();
     return this.#instance;
   }

@@ -239,7 +239,7 @@ export class SimulatedPostgres {
       user_id: user,
       role,
       joined_at: this.#time(),
-      last_read_id: 0,
+      last_read_id: this.#lastMessageId,
       user: { id: user, name: null, avatar_url: null },
     });
   }

@@ -1,4 +1,4 @@
-import type { Entry, FaultEntry, LogEntry } from "../checker/history.ts";
+import type { Entry, FaultEntry, LogEntry, Row } from "../checker/history.ts";
 import { Device } from "./device.ts";
 import { hashOf, rowOf } from "./digest.ts";
 import { Edge } from "./edge.ts";
@@ -280,9 +280,8 @@ class Run {
   /** A disaster takes storage; nothing can be promised of what was not in Postgres yet, so it waits for that. */
   #loseStorage(): boolean {
     const log = this.#readLog();
-    if (!log || log.seq > log.drained) return false;
-    if (this.#object.storage.written > this.#object.storage.durable || !this.#object.evict()) return false;
-    this.#object.loseStorage();
+    if (!log || !this.#isDrained(log.rows)) return false;
+    if (!this.#object.loseStorage()) return false;
     this.#edge.crash();
     return true;
   }
@@ -324,7 +323,7 @@ class Run {
       if (device.undecided > 0 || status !== (takesPart ? "live" : "closed")) return false;
     }
     const log = this.#readLog();
-    return !log || log.seq === log.drained;
+    return !log || this.#isDrained(log.rows);
   }
 
   // The record
@@ -400,13 +399,17 @@ class Run {
 
   #dumpLog(): void {
     const log = this.#readLog();
-    if (!log) return;
-    const { drained: _, ...dump } = log;
-    this.#world.record({ kind: "log", conversation: CONVERSATION, ...dump });
+    if (log) this.#world.record({ kind: "log", conversation: CONVERSATION, ...log });
+  }
+
+  /** Whether Postgres has all of it, or has refused it. */
+  #isDrained(rows: readonly Row[]): boolean {
+    const { messages, poison } = this.#postgres;
+    return rows.every(({ id, seq }) => messages.get(id)?.message.seq === seq || poison.has(id));
   }
 
   /** The object's tables, read past the object. */
-  #readLog(): (Pick<LogEntry, "epoch" | "floor" | "head" | "seq" | "rows"> & { drained: number }) | null {
+  #readLog(): Pick<LogEntry, "epoch" | "floor" | "head" | "seq" | "rows"> | null {
     const { sql } = this.#object.storage;
     const tables = sql.exec("select 1 from sqlite_master where name = 'participants'").toArray();
     const states =
@@ -425,9 +428,7 @@ class Run {
         temp_id,
         hash: body === null ? null : hashOf(JSON.parse(body)),
       }));
-    const [cursor] = sql.exec<{ seq: number }>("select seq from drain").toArray();
     return {
-      drained: cursor?.seq ?? 0,
       epoch: state.epoch,
       floor: state.floor,
       head: Math.max(state.baseHead, rows.at(-1)?.id ?? 0),

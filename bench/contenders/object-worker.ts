@@ -8,8 +8,8 @@ import type {
 
 declare const WebSocketPair: new () => { 0: WorkerSocket; 1: WorkerSocket };
 
-interface BaselineEnv {
-  BASELINE: DurableObjectNamespace;
+interface PlainEnv {
+  PLAIN: DurableObjectNamespace;
 }
 
 interface Send {
@@ -23,7 +23,7 @@ interface Send {
  * It does less than the service wherever they differ: no credentials, no check of what it gets, no participants, no
  * unique `temp_id`, no second copy in Postgres.
  */
-export class Baseline {
+export class Plain {
   readonly #state: DurableObjectState;
 
   constructor(state: DurableObjectState) {
@@ -78,8 +78,8 @@ export class Baseline {
 }
 
 export default {
-  fetch(request: Request, env: BaselineEnv) {
+  fetch(request: Request, env: PlainEnv) {
     const name = new URL(request.url).pathname.split("/")[3] ?? "";
-    return env.BASELINE.get(env.BASELINE.idFromName(name)).fetch(request);
+    return env.PLAIN.get(env.PLAIN.idFromName(name)).fetch(request);
   },
 };

@@ -1,0 +1,1 @@
+CREATE INDEX "messages_uncounted" ON "messages" USING btree ("conversation_id","id") WHERE "messages"."deleted_at" is not null or "messages"."type" <> 'user';
