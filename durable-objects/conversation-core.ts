@@ -603,9 +603,14 @@ export class ConversationCore<Socket extends SessionSocket> {
             removed.push(change.userId);
             break;
           }
-          case "added":
+          case "added": {
+            // Who comes back has sent before, perhaps what Postgres does not have.
+            const sent = this.#log.newestSentBy(change.participant.user_id);
+            const { last_read_id } = change.participant;
+            change.participant.last_read_id = Math.max(last_read_id, sent);
             this.#mirror.writeParticipant({ ...change.participant, seq, joinedSeq: seq, removed: false });
             break;
+          }
           case "updated": {
             const known = this.#mirror.member(change.participant.user_id);
             if (known) this.#mirror.writeParticipant({ ...known, role: change.participant.role, seq });
@@ -616,7 +621,6 @@ export class ConversationCore<Socket extends SessionSocket> {
       this.#mirror.writeState(next);
     });
     this.#position = position;
-    this.#findReads();
     for (const userId of removed) {
       for (const session of this.#sessions.ofUser(userId))
         this.#sessions.close(session, CLOSE.removed, "removed");

@@ -250,6 +250,11 @@ export class Log {
       .toArray();
   }
 
+  /** Newest id that the user sent; 0 when there is none. Looks at all that they sent. */
+  newestSentBy(userId: string): number {
+    return this.#number("select max(id) as n from messages where sender_id = ? and type = 'user'", userId);
+  }
+
   /** Messages of users after `afterId` that are not deleted, up to `head`. Counts the others: they are few. */
   countFrom(afterId: number, head: number): number {
     const uncounted = this.#number(

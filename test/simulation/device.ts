@@ -77,6 +77,10 @@ export class Device {
     return this.#isAlive;
   }
 
+  get isFrozen(): boolean {
+    return this.#frozen !== null;
+  }
+
   /** Operations without an end. */
   get undecided(): number {
     return this.#undecided.size;

@@ -89,6 +89,8 @@ export class SimulatedObject implements ServerEnd {
   #died: (() => void) | null = null;
   #ids = 0;
   #usedAt = 0;
+  /** Between the death of an instance and the end of its process, at the same instant. */
+  #isDying = false;
 
   /** @param tap called with each frame as it leaves for a socket */
   constructor(
@@ -171,6 +173,7 @@ export class SimulatedObject implements ServerEnd {
 
   /** Dies at once; sockets are torn. @param luck how much of what is not durable survives, 0 to 1 */
   crash(luck: number): void {
+    this.#isDying = false;
     this.#end();
     if (this.#lies.isForgetful) this.storage.recover(-1);
     else this.storage.recover(luck);
@@ -209,7 +212,7 @@ export class SimulatedObject implements ServerEnd {
   }
 
   get #isIdle(): boolean {
-    return this.#instance?.waiting === 0 && this.storage.durable === this.storage.written;
+    return (this.#instance?.waiting ?? 0) === 0 && this.storage.durable === this.storage.written;
   }
 
   /** Begins with empty storage, as if a disaster had taken it while it was idle. @returns whether it did */
@@ -234,6 +237,7 @@ export class SimulatedObject implements ServerEnd {
   // The platform
 
   #wake(): Instance {
+    if (this.#isDying) throw new InstanceEnded();
     this.#usedAt = this.#world.now;
     this.#instance ??= this.#construct();
     return this.#instance;
@@ -333,6 +337,7 @@ export class SimulatedObject implements ServerEnd {
 
   #die(instance: Instance): void {
     instance.isAlive = false;
+    this.#isDying = true;
     const { written } = this.storage;
     // What was said in this turn waited for what it wrote.
     if (this.storage.forgetTurn()) this.#outputs = this.#outputs.filter(({ gate }) => gate < written);

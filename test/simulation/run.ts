@@ -110,6 +110,8 @@ class Run {
       return;
     }
     const device = this.#device(step.who);
+    // Nobody looks at a frozen tab; it may be closed, though.
+    if (device.isFrozen && step.do !== "reload") return;
     switch (step.do) {
       case "send":
         // An app that says "you were removed" has nowhere to write.
