@@ -36,7 +36,15 @@ import {
   Sessions,
 } from "./sessions.ts";
 
-import { changesSince, conversationFor, latestPage, mirrorEvent, toParticipant, type View } from "./views.ts";
+import {
+  changesSince,
+  conversationFor,
+  latestPage,
+  mirrorEvent,
+  readyFrame,
+  toParticipant,
+  type View,
+} from "./views.ts";
 
 /** Everything outside the conversation that it needs: the platform in production, a simulation in tests. */
 export interface ConversationHost {
@@ -226,7 +234,7 @@ export class ConversationCore<Socket extends SessionSocket> {
     // From here to `synced` nothing is awaited: no change can fall between what is told and what follows.
     const missed = changesSince(this.#view(), options.since, options.epoch);
     const page = missed ? null : latestPage(this.#view());
-    this.#sessions.send(session, {
+    const ready = readyFrame(this.#view(), {
       type: "ready",
       protocol: PROTOCOL_VERSION,
       user_id: caller.userId,
@@ -234,11 +242,11 @@ export class ConversationCore<Socket extends SessionSocket> {
       seq: this.#position.seq,
       last_message_id: this.#position.head,
       conversation: conversationFor(this.#view(), member.user_id),
-      participants: this.participants(),
       resume: missed ? "complete" : "reset",
       expires_at: expiresAt === null ? null : new Date(expiresAt).toISOString(),
       ...(page ? { messages: page.messages, has_more: page.hasMore } : {}),
     });
+    this.#sessions.sendFrame(session, ready);
     if (missed) this.#sessions.send(session, ...missed);
     this.#sessions.send(session, { type: "synced", seq: this.#position.seq });
     return ok(undefined);
@@ -407,7 +415,7 @@ export class ConversationCore<Socket extends SessionSocket> {
 
   /** Everybody taking part, as the wire shows them. */
   participants(): Participant[] {
-    const online = this.#sessions.onlineUsers();
+    const { online } = this.#sessions;
     return this.#mirror.members().map((member) => toParticipant(member, online.has(member.user_id)));
   }
 
@@ -700,7 +708,7 @@ export class ConversationCore<Socket extends SessionSocket> {
       log: this.#log,
       mirror: this.#mirror,
       position: this.#position,
-      online: this.#sessions.onlineUsers(),
+      online: this.#sessions.online,
     };
   }
 

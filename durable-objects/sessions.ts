@@ -74,10 +74,15 @@ export function heldBack(
 /** The open sockets of one conversation. */
 export class Sessions<Socket extends SessionSocket> {
   readonly #bySocket = new Map<Socket, Session<Socket>>();
+  readonly #ofUser = new Map<string, Set<Session<Socket>>>();
 
   add(socket: Socket, attachment: SessionAttachment): Session<Socket> {
     const session: Session<Socket> = { socket, ...attachment, commands: 0, hold: null };
+    this.remove(socket);
     this.#bySocket.set(socket, session);
+    const others = this.#ofUser.get(session.userId);
+    if (others) others.add(session);
+    else this.#ofUser.set(session.userId, new Set([session]));
     return session;
   }
 
@@ -86,15 +91,21 @@ export class Sessions<Socket extends SessionSocket> {
   }
 
   remove(socket: Socket): void {
+    const session = this.#bySocket.get(socket);
+    if (!session) return;
     this.#bySocket.delete(socket);
+    const others = this.#ofUser.get(session.userId);
+    others?.delete(session);
+    if (others?.size === 0) this.#ofUser.delete(session.userId);
   }
 
   ofUser(userId: string): Session<Socket>[] {
-    return [...this.#bySocket.values()].filter((session) => session.userId === userId);
+    return [...(this.#ofUser.get(userId) ?? [])];
   }
 
-  onlineUsers(): Set<string> {
-    return new Set([...this.#bySocket.values()].map(({ userId }) => userId));
+  /** Users with an open socket, as they are at any moment: not a copy. */
+  get online(): { has(userId: string): boolean } {
+    return this.#ofUser;
   }
 
   get size(): number {
@@ -120,12 +131,16 @@ export class Sessions<Socket extends SessionSocket> {
   }
 
   send(session: Session<Socket>, ...events: ServerEvent[]): void {
-    if (this.#bySocket.has(session.socket))
-      for (const frame of encodeFrames(events)) this.#send(session, frame);
+    for (const frame of encodeFrames(events)) this.sendFrame(session, frame);
+  }
+
+  /** Sends what is serialised already. */
+  sendFrame(session: Session<Socket>, text: string): void {
+    if (this.#bySocket.has(session.socket)) this.#send(session, text);
   }
 
   close(session: Session<Socket>, code: number, reason: string): void {
-    this.#bySocket.delete(session.socket);
+    this.remove(session.socket);
     closeQuietly(session.socket, code, reason);
   }
 

@@ -1,6 +1,6 @@
 import type { SnapshotParticipant } from "../db/conversations.ts";
 import type { Conversation, Message, Participant } from "../protocol/entities.ts";
-import type { DurableEvent } from "../protocol/frames.ts";
+import type { DurableEvent, Ready } from "../protocol/frames.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { Position } from "./commands.ts";
 import type { Log } from "./log.ts";
@@ -12,7 +12,7 @@ export interface View {
   mirror: Mirror;
   position: Position;
   /** Users with an open socket. */
-  online: ReadonlySet<string>;
+  online: { has(userId: string): boolean };
 }
 
 /** Changes after `since`, by seq, in their current state only; null when they cannot be told completely. */
@@ -113,6 +113,27 @@ export function toParticipant(
   online: boolean,
 ): Participant {
   return { user_id, role, joined_at, last_read_id, online, last_seen_at: null, user };
+}
+
+/** Participants as JSON, by what they are a text of: whoever changes is another object in the mirror. */
+const participantTexts = new WeakMap<SnapshotParticipant, { online?: string; offline?: string }>();
+
+/**
+ * `ready` as a frame. Its participants are the bulk of it and the same for everybody, so each is serialised once and
+ * not for each of a thousand who connect at once.
+ */
+export function readyFrame({ mirror, online }: View, ready: Omit<Ready, "participants">): string {
+  const texts = mirror.members().map((member) => {
+    const key = online.has(member.user_id) ? "online" : "offline";
+    let known = participantTexts.get(member);
+    if (!known) {
+      known = {};
+      participantTexts.set(member, known);
+    }
+    known[key] ??= JSON.stringify(toParticipant(member, key === "online"));
+    return known[key];
+  });
+  return `${JSON.stringify(ready).slice(0, -1)},"participants":[${texts.join(",")}]}`;
 }
 
 /** Time of the newest activity. */
