@@ -406,6 +406,18 @@ describe("connecting", () => {
     expect(conversation.state).toMatchObject({ status: "connecting", reason: "no_answer" });
   });
 
+  it("S15: begins a new session when a refused message is discarded, which the old one waits for", async () => {
+    const { conversation } = await joined();
+    server.errors.push({ code: "RATE_LIMITED", retry_after_ms: 60_000 });
+    conversation.send({ text: "never mind" }, { tempId: "gone" }).catch(() => undefined);
+    await until(() => expect(conversation.state.pending[0]?.error?.code).toBe("RATE_LIMITED"));
+    const before = server.requests.length;
+    expect(conversation.discard("gone")).toBe(true);
+    await until(() => expect(server.requests.length).toBe(before + 1));
+    await conversation.send({ text: "this one" });
+    expect(ids(conversation.state)).toEqual([1]);
+  });
+
   it("gives up an attempt that makes no progress", async () => {
     const timers = new FakeTimers();
     server.isSilent = true;

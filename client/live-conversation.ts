@@ -207,6 +207,8 @@ export class LiveConversation {
     const entry = this.#outbox.find(({ key, command }) => key === tempId && command.type === "message.send");
     if (!entry || entry.status === "sending") return false;
     this.#outbox = discard(this.#outbox, tempId);
+    // The service would go on waiting for it, and hold up what comes behind.
+    if (entry.status === "queued" && entry.refusals > 0) this.#connection.drop("out_of_step");
     this.#reject(
       tempId,
       new ChatError("MESSAGE_SEND_FAILED", "The message was discarded.", { retryable: false }),

@@ -41,10 +41,14 @@ export interface CommandPlace {
 interface Hold extends CommandPlace {
   refusal: Refusal;
   untilMs: number;
+  /** How many commands it has held back. */
+  held: number;
 }
 
 /** Longer than a refusal needs to arrive and its command to come again; then its sender has given it up. */
 const HOLD_MS = 60_000;
+/** And more than a client has under way, should the clock have been set forward in between. */
+const HOLD_COMMANDS = 20;
 
 /** Makes what follows a refused command wait for it, unless something waits for an earlier one already. */
 export function holdFor(
@@ -54,8 +58,9 @@ export function holdFor(
   nowMs: number,
 ): void {
   const { hold } = session;
-  const isEarlier = !hold || hold.untilMs <= nowMs || place.number < hold.number;
-  if (place.key !== undefined && isEarlier) session.hold = { ...place, refusal, untilMs: nowMs + HOLD_MS };
+  const isEarlier = !hold || isGivenUp(hold, nowMs) || place.number < hold.number;
+  if (place.key !== undefined && isEarlier)
+    session.hold = { ...place, refusal, untilMs: nowMs + HOLD_MS, held: 0 };
 }
 
 /** Why a command may not be carried out before an earlier one; null if it may. The earlier one ends the hold. */
@@ -66,10 +71,16 @@ export function heldBack(
 ): Refusal | null {
   const { hold } = session;
   if (!hold || number <= hold.number) return null;
-  if (hold.key !== key && hold.untilMs > nowMs) return hold.refusal;
-  session.hold = null;
-  return null;
+  if (hold.key === key || isGivenUp(hold, nowMs)) {
+    session.hold = null;
+    return null;
+  }
+  hold.held += 1;
+  return hold.refusal;
 }
+
+const isGivenUp = ({ untilMs, held }: Hold, nowMs: number): boolean =>
+  untilMs <= nowMs && held >= HOLD_COMMANDS;
 
 /** The open sockets of one conversation. */
 export class Sessions<Socket extends SessionSocket> {
