@@ -149,7 +149,7 @@ export class Connection {
 
   /** Finds out whether the other side is still there. */
   check(): void {
-    if (this.#phase === "open" && !this.#answer.isRunning) this.#beat();
+    if (this.#phase === "open" && !this.#answer.isRunning) this.#sendPing();
   }
 
   #open(): void {
@@ -226,7 +226,12 @@ export class Connection {
       this.drop("no_answer");
       return;
     }
-    this.#unansweredPings += 1;
+    // During a sync, pongs wait behind it, and its progress is watched anyway.
+    if (!this.#progress.isRunning) this.#unansweredPings += 1;
+    this.#sendPing();
+  }
+
+  #sendPing(): void {
     this.#ping.start(this.#env.heartbeat.everyMs);
     if (!this.#answer.isRunning) this.#answer.start(this.#env.heartbeat.answerMs);
     this.send(HEARTBEAT.ping);

@@ -494,7 +494,13 @@ export class LiveConversation {
   #settle(messages: readonly Message[]): void {
     const { outbox, settled } = settle(this.#outbox, messages, this.#timeline.user_id);
     if (settled.length === 0) return;
+    const isAwaited = this.#outbox.some(
+      ({ key, status, refusals }) =>
+        status === "queued" && refusals > 0 && settled.some((done) => done.key === key),
+    );
     this.#outbox = outbox;
+    // Done by somebody else before it was repeated: the session would go on waiting for it.
+    if (isAwaited && this.#status === "live") this.#connection.drop("out_of_step");
     for (const { key, message } of settled) {
       const answer = this.#answers.get(key);
       this.#answers.delete(key);

@@ -17,7 +17,7 @@ import { LIMITS } from "../protocol/limits.ts";
 import { PROTOCOL_VERSION } from "../protocol/version.ts";
 import { applyCommand, type CommandOutcome, type MessageCommand, type Position } from "./commands.ts";
 import { Drain, type DrainTarget } from "./drain.ts";
-import { Log, type Sql } from "./log.ts";
+import { type DrainCursor, Log, type Sql } from "./log.ts";
 import {
   diffSnapshot,
   Mirror,
@@ -121,10 +121,12 @@ const GATHER_MS = 1;
 /** How long after a commit a drain is certain to be tried even if this instance dies. */
 const DRAIN_SAFETY_MS = 30_000;
 /**
- * Changes after which the drain's cursor is stored; otherwise the alarm stores it. A row for each batch would be a
- * third of what a message costs, and whoever begins with an old cursor only drains once more what Postgres has.
+ * Changes after which the drain's cursor is stored, and time, which is that of an idle object until it sleeps; the alarm
+ * stores what is left. A row for each batch would be a third of what a message of a lively conversation costs, and
+ * whoever begins with an old cursor only drains once more what Postgres has.
  */
 const CURSOR_LAG = 200;
+const SAVE_INTERVAL_MS = 10_000;
 /** Expired sockets that hear nothing anyway are closed in rounds this far apart. */
 const EXPIRY_ROUND_MS = 60_000;
 /** Silence after which a socket may give way to a new one of its user. */
@@ -155,6 +157,8 @@ export class ConversationCore<Socket extends SessionSocket> {
   #queue: Job<Socket>[] = [];
   #isCommitting = false;
   #alarmAt = Number.POSITIVE_INFINITY;
+  /** When the drain's cursor was stored last, by this instance. */
+  #savedAt = Number.NEGATIVE_INFINITY;
 
   /** @param id of the conversation, known by the object's name */
   constructor(host: ConversationHost, id: string) {
@@ -173,7 +177,8 @@ export class ConversationCore<Socket extends SessionSocket> {
       save: (cursor) => {
         if (!this.#mirror.state) return false;
         this.#log.moveCursor(cursor);
-        if (this.#log.cursorLag >= CURSOR_LAG) this.#saveProgress();
+        const sinceSavedMs = Math.abs(this.#host.now() - this.#savedAt);
+        if (this.#log.cursorLag >= CURSOR_LAG || sinceSavedMs >= SAVE_INTERVAL_MS) this.#saveProgress();
         return true;
       },
       note: host.note,
@@ -181,7 +186,13 @@ export class ConversationCore<Socket extends SessionSocket> {
     // Nothing is written for an id that names no conversation: the tables come with its first load.
     if (this.#mirror.read()) {
       this.#findPosition();
-      this.#findReads();
+      if (this.#log.isOld()) {
+        // Written when read positions were derived from the whole log.
+        Log.createTables(host.sql);
+        this.#findReads({ seq: 0, messageId: 0 });
+        this.#saveProgress();
+      }
+      this.#findReads(this.#log.readCursor());
       // Left by an instance that died: no need to wait for its alarm.
       if (this.#log.undrained(this.#log.readCursor(), 1, 1).messages.length > 0) void this.#drain.run();
     }
@@ -189,7 +200,7 @@ export class ConversationCore<Socket extends SessionSocket> {
 
   /** Tells of an alarm that an earlier instance asked for, so that a later one does not replace it. */
   restoreAlarm(timeMs: number | null): void {
-    this.#alarmAt = timeMs ?? Number.POSITIVE_INFINITY;
+    this.#alarmAt = Math.min(this.#alarmAt, timeMs ?? Number.POSITIVE_INFINITY);
   }
 
   /** Takes back a socket that outlived the instance that accepted it. */
@@ -263,9 +274,11 @@ export class ConversationCore<Socket extends SessionSocket> {
     const now = this.#host.now();
     session.commands += 1;
     const place = placeOf(session, echo);
-    const refusal = heldBack(session, place, now) ?? this.#charge(session.userId);
+    const held = heldBack(session, place, now);
+    const refusal = held ?? this.#charge(session.userId);
     if (!refusal) return true;
-    holdFor(session, place, refusal, now);
+    // What is held back holds up nothing itself, or the hold would renew itself for ever.
+    if (!held) holdFor(session, place, refusal, now);
     this.sendError(socket, refusal, echo);
     return false;
   }
@@ -613,9 +626,8 @@ export class ConversationCore<Socket extends SessionSocket> {
           }
           case "added": {
             // Who comes back has sent before, perhaps what Postgres does not have.
-            const sent = this.#log.newestSentBy(change.participant.user_id);
-            const { last_read_id } = change.participant;
-            change.participant.last_read_id = Math.max(last_read_id, sent);
+            const { user_id, last_read_id } = change.participant;
+            change.participant.last_read_id = this.#log.newestSentBy(user_id, last_read_id);
             this.#mirror.writeParticipant({ ...change.participant, seq, joinedSeq: seq, removed: false });
             break;
           }
@@ -671,14 +683,14 @@ export class ConversationCore<Socket extends SessionSocket> {
 
   /** Stores how far the drain has come, and with it what followed from the log until then. */
   #saveProgress(): void {
+    this.#savedAt = this.#host.now();
     this.#log.saveCursor();
     this.#mirror.saveReads();
   }
 
   /** Brings read positions up to what only the log knows: sending reads. */
-  #findReads(): void {
-    for (const { userId, id } of this.#log.newestSentAfter(this.#log.readCursor()))
-      this.#mirror.readTo(userId, id);
+  #findReads(after: DrainCursor): void {
+    for (const { userId, id } of this.#log.newestSentAfter(after)) this.#mirror.readTo(userId, id);
   }
 
   async #enter(userId: string): Promise<Result<MirrorState>> {

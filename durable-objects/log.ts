@@ -250,9 +250,17 @@ export class Log {
       .toArray();
   }
 
-  /** Newest id that the user sent; 0 when there is none. Looks at all that they sent. */
-  newestSentBy(userId: string): number {
-    return this.#number("select max(id) as n from messages where sender_id = ? and type = 'user'", userId);
+  /** Newest id above `afterId` that the user sent; `afterId` when there is none. */
+  newestSentBy(userId: string, afterId: number): number {
+    // The plus keeps SQLite from the index on senders, which has no order by id.
+    const query = "select max(id) as n from messages where id > ? and +sender_id = ? and type = 'user'";
+    return Math.max(afterId, this.#number(query, afterId, userId));
+  }
+
+  /** Whether its tables lack what {@link createTables} makes today. */
+  isOld(): boolean {
+    const query = "select 1 from sqlite_master where name = 'messages_uncounted'";
+    return this.#sql.exec(query).toArray().length === 0;
   }
 
   /** Messages of users after `afterId` that are not deleted, up to `head`. Counts the others: they are few. */

@@ -2,9 +2,10 @@ import { expect, test } from "vitest";
 import { expectSound, keepHistory, SEED } from "./ci.ts";
 import { runFaults } from "./run.ts";
 
-const ROUNDS = Number(process.env.FAULT_ROUNDS ?? 36);
+const ROUNDS = Number(process.env.FAULT_ROUNDS ?? 38);
 const MIN_KILLS = 30;
-const MIN_SENDS = 50_000;
+/** One of the conversations is deleted on the way, and is not judged to its end: more than 50,000 are. */
+const MIN_SENDS = 58_000;
 
 test(`M1 M3 M4 D1 D3 D6: I1 to I15 hold in ${ROUNDS} rounds of two to five faults at once, each with a kill or a deploy (seed ${SEED})`, {
   timeout: 900_000,

@@ -100,6 +100,7 @@ export function drawPlan(seed: number): Plan {
       random.chance(0.7) && steps.length > 0 ? random.pick(steps).atMs : random.integer(0, lengthMs);
     steps.push({ atMs: near + random.integer(-5, 30), ...drawFault(random, devices.length) });
   }
+  if (random.chance(0.05)) steps.push({ atMs: lengthMs, do: "end", who: 0 });
   // What Postgres refuses is in the object alone, and is lost with its storage: that is promised to nobody.
   if (steps.some((step) => step.do === "lose storage")) {
     for (const step of steps) if ("text" in step) step.text = step.text.replace(UNSTORABLE, "text");

@@ -155,9 +155,9 @@ test("D3: a batch that is written twice, or late, changes nothing", async () => 
   await a.next("message.updated");
   await until(async () => (await rowsOf(id))[0]?.seq === 2);
   const before = await rowsOf(id);
-  // An instance that dies leaves the cursor where it was stored last: here, at the beginning.
+  // An instance that dies leaves the cursor where it was stored last: here, before the edit.
   await runInDurableObject(objectOf(id), (_, state) => {
-    expect(state.storage.sql.exec("select seq from drain").one()).toEqual({ seq: 0 });
+    expect(state.storage.sql.exec("select seq from drain").one()).toEqual({ seq: 1 });
   });
   await abortAllDurableObjects();
   await (await join(ana, id)).say("two");
