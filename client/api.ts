@@ -14,6 +14,19 @@ export interface Page<T> {
   next_cursor?: string | null;
 }
 
+/** How far the user has read one conversation, all at one moment. */
+export interface ReadState {
+  last_read_id: number;
+  unread_count: number;
+  last_message_id: number;
+}
+
+/** What the user has not read. */
+export interface UnreadCount {
+  total: number;
+  conversations: Array<ReadState & { id: string }>;
+}
+
 /**
  * Typed calls of the REST API. Each rejects with {@link ChatError}: `NETWORK_ERROR` when no answer came,
  * otherwise the service's code with its HTTP status.
@@ -75,6 +88,26 @@ export class ChatApi {
     return this.#list(`${conversationPath(id)}/messages${search(query)}`);
   }
 
+  /** Everybody of the conversation sees it. @param emoji one emoji, or a name such as `:party:` */
+  addReaction(id: string, messageId: number, emoji: string): Promise<Message> {
+    return this.#one("PUT", reactionPath(id, messageId, emoji));
+  }
+
+  /** Takes one's own reaction back. */
+  removeReaction(id: string, messageId: number, emoji: string): Promise<Message> {
+    return this.#one("DELETE", reactionPath(id, messageId, emoji));
+  }
+
+  /** Says that everything up to `lastReadId` is read. Never moves back. */
+  markRead(id: string, lastReadId: number): Promise<ReadState> {
+    return this.#one("PUT", `${conversationPath(id)}/read`, { last_read_id: lastReadId });
+  }
+
+  /** How much is unread, in total and in each conversation. */
+  unreadCount(): Promise<UnreadCount> {
+    return this.#one("GET", "conversations/unread-count");
+  }
+
   async #one<T>(method: string, path: string, body?: unknown): Promise<T> {
     const reply = (await this.#request(method, path, body)) as { data: T };
     return reply.data;
@@ -113,6 +146,8 @@ export class ChatApi {
   }
 }
 
+const reactionPath = (id: string, messageId: number, emoji: string): string =>
+  `${conversationPath(id)}/messages/${messageId}/reactions/${encodeURIComponent(emoji)}`;
 const conversationPath = (id: string): string => `conversations/${encodeURIComponent(id)}`;
 
 function search(query: Record<string, string | number | undefined>): string {

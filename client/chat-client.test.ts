@@ -469,6 +469,16 @@ describe("connecting", () => {
     await until(() => expect(server.openSockets).toBe(0));
   });
 
+  it("S18: keeps its connection with a new token when the old one ends", async () => {
+    const tokens = ["first", "second"];
+    const { conversation } = await joined({ token: () => tokens.shift() ?? "third" });
+    server.broadcast({ type: "auth.expiring", expires_at: "2026-01-01T00:00:00.000Z" });
+    await until(() => expect(server.refreshedWith).toEqual(["second"]));
+    server.write("one");
+    await until(() => expect(ids(conversation.state)).toEqual([1]));
+    expect(server.requests).toHaveLength(1);
+  });
+
   it("tells of connections and of typed events", async () => {
     const chat = client();
     const seen: unknown[] = [];

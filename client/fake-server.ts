@@ -51,6 +51,7 @@ export function makeConversation(fields: Partial<Conversation> = {}): Conversati
     last_message_id: 0,
     last_message: null,
     participant_count: 2,
+    history_visibility: "beginning",
     me: { role: "admin", last_read_id: 0, unread_count: 0, muted_until: null },
     ...fields,
   };
@@ -73,6 +74,8 @@ export class FakeServer {
   readonly refusals: number[] = [];
   /** Errors for the next commands. */
   readonly errors: Array<{ code: ErrorCode; retry_after_ms?: number }> = [];
+  /** Tokens of `auth.refresh`. */
+  readonly refreshedWith: string[] = [];
   /** Commands are carried out, but nothing is answered. */
   isDeaf = false;
   /** Commands get lost on the way. */
@@ -237,6 +240,10 @@ export class FakeServer {
         return;
       case "message.delete":
         this.#change(item.id, { body: null, deleted_at: TIME });
+        return;
+      case "auth.refresh":
+        this.refreshedWith.push(item.token);
+        this.#answer(socket, { type: "auth.refreshed", expires_at: TIME });
     }
   }
 

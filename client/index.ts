@@ -12,7 +12,7 @@ export type {
 export type { ErrorCode, ErrorDetail } from "../protocol/errors.ts";
 export type { DurableEvent, ServerEvent } from "../protocol/frames.ts";
 export type { CreateConversation } from "../protocol/rest.ts";
-export type { ChatApi, Page } from "./api.ts";
+export type { ChatApi, Page, ReadState, UnreadCount } from "./api.ts";
 export type { Backoff } from "./backoff.ts";
 export { ChatClient } from "./chat-client.ts";
 export type { StopReason } from "./connection.ts";

@@ -1,5 +1,5 @@
 import type { Conversation, Message, Participant } from "../protocol/entities.ts";
-import type { Command, DurableEvent, ErrorEvent, Ready, ServerEvent } from "../protocol/frames.ts";
+import type { DurableEvent, ErrorEvent, Ready, ServerEvent } from "../protocol/frames.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import { PROTOCOL_VERSION } from "../protocol/version.ts";
 import type { ChatApi } from "./api.ts";
@@ -17,6 +17,7 @@ import {
   LONGEST_WAIT_MS,
   type MessageInput,
   type Outbox,
+  type OutboxCommand,
   type OutboxEntry,
   type PendingMessage,
   pendingMessages,
@@ -332,9 +333,17 @@ export class LiveConversation {
         this.#tell(event);
         this.#refused(event);
         break;
+      case "auth.expiring":
+        this.#tell(event);
+        void this.#refreshCredential();
+        break;
+      case "auth.refreshed":
+        this.#tell(event);
+        break;
       case "message.created":
       case "message.updated":
       case "message.deleted":
+      case "reaction.updated":
       case "conversation.updated":
       case "conversation.deleted":
       case "conversation.participant_added":
@@ -346,6 +355,16 @@ export class LiveConversation {
       default:
         // Of a newer server: it says only what older clients may miss.
         event satisfies never;
+    }
+  }
+
+  /** Keeps the connection beyond the end of its token. Without a new one it ends then, and the next asks for one. */
+  async #refreshCredential(): Promise<void> {
+    try {
+      const token = await this.#env.token();
+      if (this.#status === "live") this.#connection.send(JSON.stringify({ type: "auth.refresh", token }));
+    } catch {
+      // Asked again when the service closes the connection.
     }
   }
 
@@ -426,8 +445,8 @@ export class LiveConversation {
 
   // Outbox
 
-  #submit(key: string, command: Command): Promise<Message> {
-    let own: Command;
+  #submit(key: string, command: OutboxCommand): Promise<Message> {
+    let own: OutboxCommand;
     try {
       // A copy: what the caller does to the body afterwards must not change what is sent again.
       own = JSON.parse(JSON.stringify(command));

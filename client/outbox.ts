@@ -1,5 +1,5 @@
 import type { Message } from "../protocol/entities.ts";
-import type { Command, SendCommand } from "../protocol/frames.ts";
+import type { DeleteCommand, EditCommand, SendCommand } from "../protocol/frames.ts";
 import type { ChatError } from "./errors.ts";
 
 /** What a sender may put into a message: text, data, or both. */
@@ -22,7 +22,7 @@ export interface PendingMessage {
 export interface OutboxEntry {
   /** `temp_id` of a send, `ref` of an edit or a delete. */
   key: string;
-  command: Command;
+  command: OutboxCommand;
   created_at: string;
   status: "queued" | "sending" | "failed";
   /** Refusals in a row, for the backoff. */
@@ -34,11 +34,14 @@ export interface OutboxEntry {
   error: ChatError | null;
 }
 
+/** What is kept until it is answered. */
+export type OutboxCommand = SendCommand | EditCommand | DeleteCommand;
+
 /** Commands in the order of their calls. */
 export type Outbox = readonly OutboxEntry[];
 
 /** Adds a command behind all others. */
-export function enqueue(outbox: Outbox, key: string, command: Command, nowMs: number): Outbox {
+export function enqueue(outbox: Outbox, key: string, command: OutboxCommand, nowMs: number): Outbox {
   const created_at = new Date(nowMs).toISOString();
   return [...outbox, { key, command, created_at, ...FRESH }];
 }
@@ -103,7 +106,7 @@ export function take(
 }
 
 /** Whether the command alone fits into a frame. */
-export function fitsFrame(command: Command, frameBytes: number): boolean {
+export function fitsFrame(command: OutboxCommand, frameBytes: number): boolean {
   return byteLength(JSON.stringify(command)) <= frameBytes;
 }
 

@@ -109,6 +109,38 @@ describe("live events", () => {
     expect(timeline.conversation?.me).toMatchObject({ unread_count: 0, last_read_id: 16 });
   });
 
+  it("M10: counts reactions, also of the last message and of one in a page on its way", () => {
+    const react = (seq: number, message_id: number, user_id: string, added = true): DurableEvent => ({
+      type: "reaction.updated",
+      seq,
+      message_id,
+      emoji: "👍",
+      user_id,
+      added,
+      count: 0,
+    });
+    let timeline = applied(applyEvent(base, created(13)));
+    timeline = applied(applyEvent(timeline, react(14, 13, "bo")));
+    timeline = applied(applyEvent(timeline, react(15, 13, "ann")));
+    const both = [{ emoji: "👍", count: 2, user_ids: ["bo", "ann"] }];
+    expect(timeline.messages.at(-1)).toMatchObject({ seq: 15, reactions: both });
+    expect(timeline.conversation?.last_message?.reactions).toEqual(both);
+    timeline = applied(applyEvent(timeline, react(16, 13, "bo", false)));
+    timeline = applied(applyEvent(timeline, react(17, 13, "ann", false)));
+    expect(timeline.messages.at(-1)?.reactions).toEqual([]);
+
+    timeline = beginOlder(timeline);
+    timeline = applied(applyEvent(timeline, react(18, 9, "bo")));
+    timeline = applied(applyEvent(timeline, react(19, 8, "bo")));
+    // The page was read after the one, and before the other.
+    const known = makeMessage(9, { seq: 18, reactions: [{ emoji: "👍", count: 1, user_ids: ["bo"] }] });
+    const page = { data: [makeMessage(8, { seq: 8 }), known], has_more: false };
+    const reactions = applyOlder(timeline, page)
+      .messages.slice(0, 2)
+      .map((message) => message.reactions);
+    expect(reactions).toEqual([known.reactions, known.reactions]);
+  });
+
   it("leaves out changes of messages that are not loaded", () => {
     const message = makeMessage(4, { seq: 13 });
     const next = applied(applyEvent(base, { type: "message.updated", seq: 13, message }));
@@ -121,7 +153,13 @@ describe("live events", () => {
       {
         type: "conversation.updated",
         seq: 13,
-        conversation: { id, title: "Tea", updated_at, participant_count: 2 },
+        conversation: {
+          id,
+          title: "Tea",
+          updated_at,
+          participant_count: 2,
+          history_visibility: "beginning",
+        },
       },
       { type: "conversation.participant_added", seq: 14, participant: makeParticipant("cy") },
       {

@@ -1,5 +1,7 @@
-import type { Conversation, Message, Participant } from "../protocol/entities.ts";
+import type { Conversation, Message, Participant, Reaction } from "../protocol/entities.ts";
 import type { DurableEvent, Ready } from "../protocol/frames.ts";
+
+type ReactionUpdated = Extract<DurableEvent, { type: "reaction.updated" }>;
 
 /**
  * What a client knows of a conversation at one `seq`. `messages` are contiguous by id and end at
@@ -17,10 +19,10 @@ export interface Timeline {
   has_older: boolean;
   last_message_id: number;
   /**
-   * While an older page is on its way: changes of messages that the page may hold in a state before them.
+   * While an older page is on its way: changes of messages that the page may hold in a state before them, in order.
    * null otherwise.
    */
-  newer_than_page: readonly Message[] | null;
+  newer_than_page: ReadonlyArray<Message | ReactionUpdated> | null;
 }
 
 export const EMPTY_TIMELINE: Timeline = {
@@ -82,7 +84,10 @@ export function applySync(timeline: Timeline, ready: Ready, events: readonly Dur
 export function applyEvent(timeline: Timeline, event: DurableEvent): Applied {
   if (event.seq <= timeline.seq) return { outcome: "known" };
   if (event.seq !== timeline.seq + 1) return { outcome: "gap" };
-  const merged = mergeMessages(timeline, messageOf(event));
+  const merged =
+    event.type === "reaction.updated"
+      ? mergeReaction(timeline, event)
+      : mergeMessages(timeline, messageOf(event));
   if (!merged) return { outcome: "hole" };
   return {
     outcome: "applied",
@@ -119,7 +124,11 @@ export function applyOlder(
   if (run.length > 0 && run.at(-1)?.id !== firstId(timeline) - 1) return abandonOlder(timeline);
   const start = run[0]?.id ?? 0;
   const messages = [...run, ...timeline.messages];
-  for (const message of timeline.newer_than_page) replaceOlder(messages, message.id - start, message);
+  for (const change of timeline.newer_than_page) {
+    if ("type" in change && change.type === "reaction.updated") {
+      applyReaction(messages, change.message_id - start, change);
+    } else replaceOlder(messages, change.id - start, change);
+  }
   return {
     ...timeline,
     messages,
@@ -183,6 +192,39 @@ function mergeMessages(timeline: Timeline, incoming: readonly Message[]): Timeli
   };
 }
 
+/** Gives a loaded message the reaction, or takes it; one that may be in a page to come waits for it. */
+function mergeReaction(timeline: Timeline, event: ReactionUpdated): Timeline {
+  const index = event.message_id - firstId(timeline);
+  if (index < 0) {
+    const waiting = timeline.newer_than_page && [...timeline.newer_than_page, event];
+    return { ...timeline, newer_than_page: waiting };
+  }
+  const messages = [...timeline.messages];
+  applyReaction(messages, index, event);
+  return { ...timeline, messages };
+}
+
+function applyReaction(messages: Message[], index: number, event: ReactionUpdated): void {
+  const known = messages[index];
+  if (known && known.seq < event.seq) {
+    messages[index] = { ...known, seq: event.seq, reactions: react(known.reactions, event) };
+  }
+}
+
+/** The reactions of a message after one user gave an emoji or took it back, as the service keeps them. */
+function react(
+  reactions: readonly Reaction[],
+  { emoji, user_id: userId, added }: ReactionUpdated,
+): Reaction[] {
+  const known = reactions.find((reaction) => reaction.emoji === emoji);
+  const others = known?.user_ids.filter((id) => id !== userId) ?? [];
+  const userIds = added ? [...others, userId] : others;
+  const changed = { emoji, count: userIds.length, user_ids: userIds };
+  return known
+    ? reactions.flatMap((reaction) => (reaction !== known ? reaction : userIds.length > 0 ? changed : []))
+    : [...reactions, ...(added ? [changed] : [])];
+}
+
 /** A page may have been read after an event that is still to come, so the greater seq wins. */
 function replaceOlder(messages: Message[], index: number, message: Message): void {
   const known = messages[index];
@@ -205,6 +247,11 @@ function nextConversation({ conversation, participants, user_id }: Timeline, eve
     }
     case "message.updated":
       return withLastMessage(conversation, event.message);
+    case "reaction.updated": {
+      const last = conversation.last_message ? [conversation.last_message] : [];
+      if (last[0]?.id === event.message_id) applyReaction(last, 0, event);
+      return { ...conversation, last_message: last[0] ?? null };
+    }
     case "message.deleted": {
       const wasUnread = countsAsUnread({ ...event.message, deleted_at: null }, user_id, me.last_read_id);
       const unread = Math.max(0, me.unread_count - (wasUnread ? 1 : 0));

@@ -1,14 +1,17 @@
-import { and, eq, type SQL, sql } from "drizzle-orm";
+import { and, eq, gt, type SQL, sql } from "drizzle-orm";
 import type {
   Conversation,
   ConversationType,
+  HistoryVisibility,
   Message,
+  MessageBody,
   Participant,
   Profile,
   Role,
+  SystemEvent,
 } from "../protocol/entities.ts";
 import { type Database, isoTime } from "./client.ts";
-import { conversations, participants, users } from "./schema.ts";
+import { conversations, outbox, participants, users } from "./schema.ts";
 
 /** A conversation in a list, as Postgres knows it. */
 export interface ListedConversation {
@@ -24,22 +27,26 @@ export interface ListCursor {
 }
 
 /**
- * Aggregates of one conversation as JSON text, with `me` of the participant `p`. Ids have no gaps, and nobody's own
- * messages lie behind their read position, because sending reads: so all that lies behind it is unread but what
- * was deleted and what no user wrote.
+ * What the participant `p` of the conversation `c` has not read. Ids have no gaps, and nobody's own messages lie behind
+ * their read position, because sending reads: so all that lies behind it is unread but what was deleted and what no
+ * user wrote, which are few and have an index.
  */
+const unreadCount = sql`(greatest(0, c.last_message_id - p.last_read_id)
+                        - (select count(*) from messages u
+                           where u.conversation_id = c.id and u.id > p.last_read_id
+                             and (u.deleted_at is not null or u.type <> 'user')))`;
+
+/** Aggregates of one conversation as JSON text, with `me` of the participant `p`. */
 const summary = () => sql<string>`
     jsonb_build_object(
       'id', c.id, 'type', c.type, 'title', c.title, 'created_by', c.created_by, 'created_at', c.created_at,
       'updated_at', c.updated_at, 'activated', c.activated_at is not null, 'last_message_id', c.last_message_id,
-      'last_message', (select to_jsonb(m) - 'created_seq' from messages m
-                       where m.conversation_id = c.id and m.id = c.last_message_id),
+      'last_message', (select to_jsonb(m) - 'created_seq' - 'search_text' - 'bigrams' from messages m
+                       where m.conversation_id = c.id and m.id = c.last_message_id and m.id >= p.visible_from_id),
       'participant_count', (select count(*) from participants x where x.conversation_id = c.id),
+      'history_visibility', c.history_visibility,
       'me', jsonb_build_object('role', p.role, 'last_read_id', p.last_read_id, 'muted_until', null,
-        'unread_count', greatest(0, c.last_message_id - p.last_read_id)
-                        - (select count(*) from messages u
-                           where u.conversation_id = c.id and u.id > p.last_read_id
-                             and (u.deleted_at is not null or u.type <> 'user'))))::text`;
+        'unread_count', ${unreadCount}))::text`;
 
 /** One page of a user's conversations, newest activity first. */
 export function listConversationsQuery(
@@ -85,27 +92,69 @@ export async function getConversation(
   return row ? toListed(row.summary) : null;
 }
 
+/** How much of one conversation a user has not read. */
+export interface Unread {
+  id: string;
+  unread_count: number;
+  last_read_id: number;
+  last_message_id: number;
+  /** Whether an object holds it that may have newer messages: it was active a moment ago. */
+  isActive: boolean;
+}
+
+/** Unread counts of all conversations of a user, newest activity first. */
+export function listUnreadQuery(db: Database, userId: string) {
+  return db.execute<{
+    id: string;
+    unread_count: string;
+    last_read_id: string;
+    last_message_id: string;
+    is_active: boolean;
+  }>(sql`
+    select c.id, p.last_read_id, c.last_message_id, ${unreadCount} as unread_count,
+           c.activated_at is not null and c.updated_at > now() - interval '1 minute' as is_active
+    from participants p join conversations c on c.id = p.conversation_id
+    where p.user_id = ${userId} and c.deleted_at is null
+    order by c.updated_at desc, c.id desc`);
+}
+
+export async function listUnread(db: Database, userId: string): Promise<Unread[]> {
+  const { rows } = await listUnreadQuery(db, userId);
+  return rows.map((row) => ({
+    id: row.id,
+    unread_count: Number(row.unread_count),
+    last_read_id: Number(row.last_read_id),
+    last_message_id: Number(row.last_message_id),
+    isActive: row.is_active,
+  }));
+}
+
 export interface NewConversation {
   id: string;
   type: ConversationType;
   title: string | null;
   createdBy: string;
+  historyVisibility: HistoryVisibility;
   /** Everybody but the creator. */
   participantIds: string[];
+  /** Makes repeating this the same creation; null for none. */
+  idempotency: { key: string; fingerprint: string } | null;
 }
 
 /** The key that makes a pair of users have one direct conversation. JSON keeps ids with any separator apart. */
 const directKey = (a: string, b: string): string => JSON.stringify([a, b].sort());
 
 /**
- * Creates a conversation with its participants in one statement.
+ * Creates a conversation with its participants in one statement. Of two that race for a pair or a key, the second waits
+ * for the first, and finds what it made.
  *
- * @returns its id and whether it is new: a direct pair that already talks gets its conversation back
+ * @returns its id and whether it is new: a direct pair that already talks gets its conversation back, and so does who
+ *          repeats a key; null when the key made something else before
  */
 export async function createConversation(
   db: Database,
   input: NewConversation,
-): Promise<{ id: string; isNew: boolean }> {
+): Promise<{ id: string; isNew: boolean } | null> {
   const other = input.participantIds[0];
   const key = input.type === "direct" && other !== undefined ? directKey(input.createdBy, other) : null;
   const members = JSON.stringify([
@@ -116,23 +165,45 @@ export async function createConversation(
       role: input.type === "direct" ? "admin" : "member",
     })),
   ]);
-  const [, found] = await db.batch([
+  const { idempotency } = input;
+  const isRepeat = sql`exists (
+    select 1 from idempotency_keys where user_id = ${input.createdBy} and key = ${idempotency?.key ?? null}
+      and conversation_id <> ${input.id}::uuid)`;
+  const [, , known, found] = await db.batch([
+    idempotency === null
+      ? db.execute(sql`select 1`)
+      : db.execute(sql`
+          insert into idempotency_keys (user_id, key, fingerprint, conversation_id)
+          values (${input.createdBy}, ${idempotency.key}, ${idempotency.fingerprint}, ${input.id}::uuid)
+          on conflict (user_id, key) do nothing`),
     db.execute(sql`
       with c as (
-        insert into conversations (id, type, title, created_by, direct_key)
-        values (${input.id}::uuid, ${input.type}, ${input.title}, ${input.createdBy}, ${key})
+        insert into conversations (id, type, title, created_by, direct_key, history_visibility)
+        select ${input.id}::uuid, ${input.type}, ${input.title}, ${input.createdBy}, ${key}, ${input.historyVisibility}
+        where not ${isRepeat}
         on conflict (direct_key) do nothing returning id)
       insert into participants (conversation_id, user_id, role)
       select c.id, m.user_id, m.role from c, jsonb_to_recordset(${members}::jsonb) as m(user_id text, role text)`),
+    db.execute<{ id: string; fingerprint: string }>(sql`
+      select conversation_id as id, fingerprint from idempotency_keys
+      where user_id = ${input.createdBy} and key = ${idempotency?.key ?? null}`),
     db.execute<{ id: string }>(
       key === null
         ? sql`select id from conversations where id = ${input.id}::uuid`
         : sql`select id from conversations where direct_key = ${key}`,
     ),
   ]);
-  const id = found.rows[0]?.id;
+  const before = known.rows[0];
+  if (before && before.fingerprint !== idempotency?.fingerprint) return null;
+  // A key that a direct pair's repeat took names an id that was never used: the pair says which conversation it is.
+  const id = found.rows[0]?.id ?? before?.id;
   if (id === undefined) throw new Error("A conversation was neither created nor found.");
   return { id, isNew: id === input.id };
+}
+
+/** Forgets keys after a day. */
+export function purgeIdempotencyKeys(db: Database) {
+  return db.execute(sql`delete from idempotency_keys where created_at < now() - interval '1 day'`);
 }
 
 /** How an attempt to change a conversation or its participants ended. */
@@ -161,6 +232,8 @@ interface ConversationChange {
   change?: SQL;
   /** Columns of the conversation itself to set along with its version. */
   set?: SQL;
+  /** What the system message about the change says, as jsonb; without it, none is written. */
+  says?: SQL;
 }
 
 /**
@@ -170,8 +243,10 @@ interface ConversationChange {
  */
 export async function changeConversation(
   db: Database,
-  { id, actorId, verdict, change, set }: ConversationChange,
+  { id, actorId, verdict, change, set, says }: ConversationChange,
 ): Promise<ChangeOutcome> {
+  // While no object holds the conversation, the message is written right here.
+  const isHere = sql`(activated_at is null and ${says !== undefined})::int`;
   const [, result] = await db.batch([
     db.execute(sql`select 1 from conversations where id = ${id}::uuid for update`),
     db.execute<{ verdict: ChangeVerdict; version: string; activated: boolean }>(sql`
@@ -181,13 +256,21 @@ export async function changeConversation(
       verdict as (
         select case when not exists (select 1 from me) then 'not_participant' else ${verdict} end as v),
       change as (${change ?? sql`select 1`}),
+      body as (select jsonb_build_object('data', ${says ?? sql`null::jsonb`}) as said where ${says !== undefined}),
       bump as (
-        update conversations set version = version + 1${set ? sql`, ${set}` : sql``}
-        where id = ${id}::uuid and exists (select 1 from verdict where v = 'done') returning version),
+        update conversations
+        set version = version + 1, last_message_id = last_message_id + ${isHere}, seq = seq + ${isHere},
+            updated_at = case when ${isHere} = 1 then now() else updated_at end${set ? sql`, ${set}` : sql``}
+        where id = ${id}::uuid and exists (select 1 from verdict where v = 'done')
+        returning version, activated_at, last_message_id, seq),
+      said as (
+        insert into messages (conversation_id, id, seq, created_seq, sender_id, type, body, created_at)
+        select ${id}::uuid, last_message_id, seq, seq, ${actorId}, 'system', body.said, now()
+        from bump, body where activated_at is null),
       note as (
-        insert into outbox (conversation_id, version, processed)
-        select ${id}::uuid, bump.version, c.activated_at is null
-        from bump join conversations c on c.id = ${id}::uuid returning version)
+        insert into outbox (conversation_id, version, processed, actor_id, body)
+        select ${id}::uuid, version, activated_at is null, ${actorId}, (select said from body)
+        from bump returning version)
       select v.v as verdict, coalesce((select version from note), c.version)::text as version,
              c.activated_at is not null as activated
       from verdict v left join conversations c on c.id = ${id}::uuid`),
@@ -196,6 +279,9 @@ export async function changeConversation(
   if (!row) throw new Error("A change of a conversation returned no verdict.");
   return { verdict: row.verdict, tellVersion: row.activated ? Number(row.version) : null };
 }
+
+/** A system message as the jsonb that a change says. */
+export const says = (event: SystemEvent): SQL => sql`${JSON.stringify(event)}::jsonb`;
 
 /** Whether the conversation is between two, who stay as they are. */
 export const isDirect = (id: string) =>
@@ -218,6 +304,24 @@ export function renameConversation(
       when (select title from conversations where id = ${id}::uuid) is not distinct from ${title}::text then 'unchanged'
       else 'done' end`,
     set: sql`title = ${title}::text`,
+    says: says({ event: "conversation_renamed", title }),
+  });
+}
+
+/** Sets what later joiners see; whoever takes part sees what they saw. Admins only. */
+export function changeHistoryVisibility(
+  db: Database,
+  { id, actorId, historyVisibility }: { id: string; actorId: string; historyVisibility: HistoryVisibility },
+) {
+  return changeConversation(db, {
+    id,
+    actorId,
+    verdict: sql`case
+      when not (${isAdmin}) then 'forbidden'
+      when ${isDirect(id)} then 'direct'
+      when (select history_visibility from conversations where id = ${id}::uuid) = ${historyVisibility} then 'unchanged'
+      else 'done' end`,
+    set: sql`history_visibility = ${historyVisibility}`,
   });
 }
 
@@ -237,6 +341,7 @@ export interface ConversationSnapshot {
   id: string;
   type: ConversationType;
   title: string | null;
+  history_visibility: HistoryVisibility;
   created_by: string;
   created_at: string;
   updated_at: string;
@@ -244,21 +349,32 @@ export interface ConversationSnapshot {
   last_message_id: number;
   seq: number;
   participants: SnapshotParticipant[];
+  /** The system messages about the changes since the version that was asked for, oldest first. */
+  said: Array<{ actor_id: string; body: MessageBody }>;
 }
 
+/** A participant as Postgres knows them. */
 export type SnapshotParticipant = Pick<
   Participant,
   "user_id" | "role" | "joined_at" | "last_read_id" | "user"
->;
+> & {
+  /** The first message they may see; null until the object, which knows the head, has settled it. */
+  visible_from_id: number | null;
+};
 
 /**
  * What an object needs to know of its conversation, and the mark that an object now holds it. The mark comes
  * first, so that a change committed after it is told to the object and one committed before it is in the reply.
  *
+ * @param sinceVersion the version the object has; null when it has nothing
  * @returns null when there is no such conversation
  */
-export async function loadSnapshot(db: Database, id: string): Promise<ConversationSnapshot | null> {
-  const [, found, members] = await db.batch([
+export async function loadSnapshot(
+  db: Database,
+  id: string,
+  sinceVersion: number | null,
+): Promise<ConversationSnapshot | null> {
+  const [, found, members, changes] = await db.batch([
     db.execute(
       sql`update conversations set activated_at = now() where id = ${id}::uuid and activated_at is null and deleted_at is null`,
     ),
@@ -267,6 +383,7 @@ export async function loadSnapshot(db: Database, id: string): Promise<Conversati
       .from(conversations)
       .where(and(eq(conversations.id, id), sql`${conversations.deletedAt} is null`)),
     participantsQuery(db, id),
+    changesQuery(db, id, sinceVersion),
   ]);
   const row = found[0];
   if (!row) return null;
@@ -274,6 +391,7 @@ export async function loadSnapshot(db: Database, id: string): Promise<Conversati
     id: row.id,
     type: row.type,
     title: row.title,
+    history_visibility: row.historyVisibility,
     created_by: row.createdBy,
     created_at: isoTime(row.createdAt),
     updated_at: isoTime(row.updatedAt),
@@ -281,7 +399,20 @@ export async function loadSnapshot(db: Database, id: string): Promise<Conversati
     last_message_id: row.lastMessageId,
     seq: row.seq,
     participants: members.map(toSnapshotParticipant),
+    said: changes.flatMap(({ version, actorId, body }) =>
+      // Committed between the two statements: it comes with the next version.
+      version <= row.version && actorId !== null && body !== null ? [{ actor_id: actorId, body }] : [],
+    ),
   };
+}
+
+/** Changes after a version, oldest first. Rows are kept until the object has confirmed them, and a day longer. */
+export function changesQuery(db: Database, id: string, sinceVersion: number | null) {
+  return db
+    .select({ version: outbox.version, actorId: outbox.actorId, body: outbox.body })
+    .from(outbox)
+    .where(and(eq(outbox.conversationId, id), gt(outbox.version, sinceVersion ?? Number.MAX_SAFE_INTEGER)))
+    .orderBy(outbox.version);
 }
 
 /** Participants with their profiles, in the order of joining. */
@@ -292,6 +423,7 @@ export function participantsQuery(db: Database, id: string) {
       role: participants.role,
       joinedAt: participants.joinedAt,
       lastReadId: participants.lastReadId,
+      visibleFromId: participants.visibleFromId,
       name: users.name,
       avatarUrl: users.avatarUrl,
     })
@@ -306,6 +438,7 @@ export function toSnapshotParticipant(row: {
   role: Role;
   joinedAt: string;
   lastReadId: number;
+  visibleFromId: number | null;
   name: string | null;
   avatarUrl: string | null;
 }): SnapshotParticipant {
@@ -315,6 +448,7 @@ export function toSnapshotParticipant(row: {
     role: row.role,
     joined_at: isoTime(row.joinedAt),
     last_read_id: row.lastReadId,
+    visible_from_id: row.visibleFromId,
     user,
   };
 }
@@ -345,7 +479,6 @@ function toListed(json: string): ListedConversation {
       updated_at: time(row.updated_at),
       last_message: last && {
         ...last,
-        reactions: [],
         created_at: time(last.created_at),
         edited_at: timeOrNull(last.edited_at),
         deleted_at: timeOrNull(last.deleted_at),

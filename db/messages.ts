@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gt, inArray, lt, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gt, gte, inArray, lt, sql } from "drizzle-orm";
 import type { Message, MessageBody } from "../protocol/entities.ts";
 import { type Database, isoTime, isoTimeOrNull } from "./client.ts";
 import { messages, poisonMessages } from "./schema.ts";
@@ -15,15 +15,21 @@ export interface PageRange {
   beforeId?: number | undefined;
   /** Only ids above this. */
   afterId?: number | undefined;
+  /** Only this id and what comes after it: where what the reader may see begins. */
+  fromId?: number | undefined;
   limit: number;
 }
 
 /** Ids ascending after `afterId`; without it, the newest below `beforeId`, descending. */
-export function messagePageQuery(db: Database, { conversationId, beforeId, afterId, limit }: PageRange) {
+export function messagePageQuery(
+  db: Database,
+  { conversationId, beforeId, afterId, fromId, limit }: PageRange,
+) {
   const range = and(
     eq(messages.conversationId, conversationId),
     beforeId === undefined ? undefined : lt(messages.id, beforeId),
     afterId === undefined ? undefined : gt(messages.id, afterId),
+    fromId === undefined ? undefined : gte(messages.id, fromId),
   );
   return db
     .select()
@@ -96,6 +102,17 @@ export interface DrainBatch {
   messages: StoredMessage[];
   /** Newest `seq` in the batch or before it. */
   seq: number;
+  /** Positions of participants that only the object knows. */
+  participants: readonly DrainedParticipant[];
+}
+
+/** How far somebody has read, and from where on they may see the conversation. */
+export interface DrainedParticipant {
+  user_id: string;
+  /** Tells this time of taking part from an earlier or a later one. */
+  joined_at: string;
+  last_read_id: number;
+  visible_from_id: number;
 }
 
 /**
@@ -108,17 +125,33 @@ export async function writeDrainBatch(db: Database, batch: DrainBatch): Promise<
   );
   const head = Math.max(0, ...batch.messages.map(({ message }) => message.id));
   const newest = batch.messages.find(({ message }) => message.id === head);
+  const positions = JSON.stringify(
+    batch.participants.map(({ user_id, joined_at, last_read_id, visible_from_id }) => ({
+      user_id,
+      joined_at,
+      last_read_id,
+      visible_from_id,
+    })),
+  );
   await db.batch([
     db.execute(sql`
+      update participants p
+      set last_read_id = greatest(p.last_read_id, r.last_read_id),
+          visible_from_id = coalesce(p.visible_from_id, r.visible_from_id)
+      from jsonb_to_recordset(${positions}::jsonb) as r(user_id text, joined_at timestamptz, last_read_id bigint,
+        visible_from_id bigint)
+      where p.conversation_id = ${batch.conversationId}::uuid and p.user_id = r.user_id and p.joined_at = r.joined_at
+        and (p.last_read_id < r.last_read_id or p.visible_from_id is null)`),
+    db.execute(sql`
       insert into messages as m (conversation_id, id, seq, created_seq, sender_id, temp_id, type, body,
-                                 reply_to_id, created_at, edited_at, deleted_at)
+                                 reply_to_id, reactions, created_at, edited_at, deleted_at)
       select ${batch.conversationId}::uuid, r.id, r.seq, r.created_seq, r.sender_id, r.temp_id, r.type,
-             nullif(r.body, 'null'::jsonb), r.reply_to_id, r.created_at, r.edited_at, r.deleted_at
+             nullif(r.body, 'null'::jsonb), r.reply_to_id, r.reactions, r.created_at, r.edited_at, r.deleted_at
       from jsonb_to_recordset(${rows}::jsonb) as r(id bigint, seq bigint, created_seq bigint, sender_id text,
-        temp_id text, type text, body jsonb, reply_to_id bigint, created_at timestamptz, edited_at timestamptz,
+        temp_id text, type text, body jsonb, reply_to_id bigint, reactions jsonb, created_at timestamptz, edited_at timestamptz,
         deleted_at timestamptz)
       on conflict (conversation_id, id) do update
-        set seq = excluded.seq, body = excluded.body, edited_at = excluded.edited_at, deleted_at = excluded.deleted_at
+        set seq = excluded.seq, body = excluded.body, reactions = excluded.reactions, edited_at = excluded.edited_at, deleted_at = excluded.deleted_at
         where m.seq < excluded.seq`),
     db.execute(sql`
       update participants p set last_read_id = r.id
@@ -159,7 +192,7 @@ function toStored(row: typeof messages.$inferSelect): StoredMessage {
       type: row.type,
       body: row.body as MessageBody | null,
       reply_to_id: row.replyToId,
-      reactions: [],
+      reactions: row.reactions,
       created_at: isoTime(row.createdAt),
       edited_at: isoTimeOrNull(row.editedAt),
       deleted_at: isoTimeOrNull(row.deletedAt),

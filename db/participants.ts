@@ -9,6 +9,7 @@ import {
   isDirect,
   participantsQuery,
   type SnapshotParticipant,
+  says,
   toSnapshotParticipant,
 } from "./conversations.ts";
 import { conversations } from "./schema.ts";
@@ -65,9 +66,13 @@ export function addParticipants(
         > ${LIMITS.participants} then 'full'
       else 'done' end`,
     change: sql`
-      insert into participants (conversation_id, user_id, role, last_read_id)
-      select ${id}::uuid, a.user_id, ${role}, (select last_message_id from conversations where id = ${id}::uuid)
-      from (${added}) a where ${isDone} returning 1`,
+      insert into participants (conversation_id, user_id, role, last_read_id, visible_from_id)
+      select ${id}::uuid, a.user_id, ${role}, c.last_message_id,
+             case when c.history_visibility = 'beginning' then 1
+                  when c.activated_at is null then c.last_message_id + 1 end
+      from (${added}) a join conversations c on c.id = ${id}::uuid where ${isDone} returning 1`,
+    says: sql`jsonb_build_object('event', 'participants_added',
+      'user_ids', (select jsonb_agg(a.user_id) from (${added}) a))`,
   });
 }
 
@@ -108,5 +113,13 @@ export function removeParticipant(
       else 'done' end`,
     change: sql`
       delete from participants where conversation_id = ${id}::uuid and user_id = ${userId} and ${isDone} returning 1`,
+    // Nobody could ever see again what the last one leaves behind.
+    set: sql`deleted_at = case when exists (
+      select 1 from participants where conversation_id = ${id}::uuid and user_id <> ${userId})
+      then deleted_at else now() end`,
+    says: says({
+      event: userId === actorId ? "participant_left" : "participant_removed",
+      user_id: userId,
+    }),
   });
 }

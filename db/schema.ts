@@ -13,7 +13,13 @@ import {
   unique,
   uuid,
 } from "drizzle-orm/pg-core";
-import type { ConversationType, MessageBody, Role } from "../protocol/entities.ts";
+import type {
+  ConversationType,
+  HistoryVisibility,
+  MessageBody,
+  Reaction,
+  Role,
+} from "../protocol/entities.ts";
 
 const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "string" });
 const counter = (name: string) => bigint(name, { mode: "number" });
@@ -38,6 +44,8 @@ export const conversations = pgTable(
     updatedAt: time("updated_at").notNull().defaultNow(),
     /** The two user ids of a direct conversation, sorted, as one string: the pair exists once. */
     directKey: text("direct_key").unique(),
+    /** What later joiners see: everything, or what comes after they join. */
+    historyVisibility: text("history_visibility").$type<HistoryVisibility>().notNull().default("beginning"),
     /** Counts changes of title and participants; the object mirrors them in this order. */
     version: counter("version").notNull().default(1),
     /** Set when an object first loads the conversation: before that, no object holds anything of it. */
@@ -51,6 +59,7 @@ export const conversations = pgTable(
   (table) => [
     index("conversations_deleted_at").on(table.deletedAt).where(sql`${table.deletedAt} is not null`),
     check("conversations_type", sql`${table.type} in ('direct', 'group')`),
+    check("conversations_history_visibility", sql`${table.historyVisibility} in ('beginning', 'joining')`),
   ],
 );
 
@@ -64,6 +73,11 @@ export const participants = pgTable(
     role: text().$type<Role>().notNull(),
     joinedAt: time("joined_at").notNull().defaultNow(),
     lastReadId: counter("last_read_id").notNull().default(0),
+    /**
+     * The first message they may see. null: nothing yet, until the conversation's object, which knows its head, has
+     * settled it.
+     */
+    visibleFromId: counter("visible_from_id").default(1),
   },
   (table) => [
     primaryKey({ columns: [table.conversationId, table.userId] }),
@@ -87,6 +101,7 @@ export const messages = pgTable(
     /** null once deleted. */
     body: jsonb().$type<MessageBody>(),
     replyToId: counter("reply_to_id"),
+    reactions: jsonb().$type<Reaction[]>().notNull().default([]),
     createdAt: time("created_at").notNull(),
     editedAt: time("edited_at"),
     deletedAt: time("deleted_at"),
@@ -111,10 +126,51 @@ export const outbox = pgTable(
     /** `conversations.version` after the change. */
     version: counter("version").notNull(),
     processed: boolean().notNull().default(false),
+    /** Who made the change, and what the system message about it says; null where none is written. */
+    actorId: text("actor_id"),
+    body: jsonb().$type<MessageBody>(),
     attempts: integer().notNull().default(0),
     createdAt: time("created_at").notNull().defaultNow(),
   },
-  (table) => [index("outbox_processed").on(table.processed, table.createdAt)],
+  (table) => [
+    index("outbox_processed").on(table.processed, table.createdAt),
+    index("outbox_conversation").on(table.conversationId, table.version),
+  ],
+);
+
+/** Answers to repeated creations: the conversation that a user's `Idempotency-Key` made. */
+export const idempotencyKeys = pgTable(
+  "idempotency_keys",
+  {
+    userId: text("user_id").notNull(),
+    key: text().notNull(),
+    /** Hash of the request, so that another one under the same key is noticed. */
+    fingerprint: text().notNull(),
+    conversationId: uuid("conversation_id").notNull(),
+    createdAt: time("created_at").notNull().defaultNow(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.userId, table.key] }),
+    index("idempotency_keys_created_at").on(table.createdAt),
+  ],
+);
+
+/** Credentials that were ended before their time: one token by its `jti`, or all of a user made until then. */
+export const revocations = pgTable(
+  "revocations",
+  {
+    kind: text().$type<"jti" | "user">().notNull(),
+    /** The `jti` or the user's id. */
+    value: text().notNull(),
+    /** Tokens of the user made at or before this are void. */
+    revokedAt: time("revoked_at").notNull(),
+    /** After this no credential it speaks of is valid anyway. */
+    expiresAt: time("expires_at").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.kind, table.value] }),
+    index("revocations_expires_at").on(table.expiresAt),
+  ],
 );
 
 /** Messages that Postgres refused for what they contain: set aside by the drain, for a person to look at. */

@@ -2,7 +2,7 @@ import { describeError } from "../db/client.ts";
 import type { ConversationSnapshot } from "../db/conversations.ts";
 import type { StoredMessage } from "../db/messages.ts";
 import { CLOSE } from "../protocol/close-codes.ts";
-import type { Conversation, Message, Participant } from "../protocol/entities.ts";
+import type { Conversation, Message, MessageBody, Participant } from "../protocol/entities.ts";
 import {
   conversationNotFound,
   isRetryable,
@@ -14,6 +14,7 @@ import {
 } from "../protocol/errors.ts";
 import type { DurableEvent } from "../protocol/frames.ts";
 import { LIMITS } from "../protocol/limits.ts";
+import { matches } from "../protocol/search-text.ts";
 import { PROTOCOL_VERSION } from "../protocol/version.ts";
 import { applyCommand, type CommandOutcome, type MessageCommand, type Position } from "./commands.ts";
 import { Drain, type DrainTarget } from "./drain.ts";
@@ -26,10 +27,13 @@ import {
   type MirrorState,
 } from "./mirror.ts";
 import { type RateLimit, RateLimiter } from "./rate-limit.ts";
+import { type Revocation, Revocations } from "./revocations.ts";
+import type { Authenticated, ReadState, SearchTail } from "./rpc.ts";
 import {
   type CommandPlace,
   heldBack,
   holdFor,
+  roundOf,
   type Session,
   type SessionAttachment,
   type SessionSocket,
@@ -39,6 +43,7 @@ import {
 import {
   changesSince,
   conversationFor,
+  eventsFrom,
   latestPage,
   mirrorEvent,
   readyFrame,
@@ -62,14 +67,19 @@ export interface ConversationHost {
   pause(ms: number): Promise<void>;
   newId(): string;
   postgres: ConversationPostgres;
+  /** Checks a credential. Throws when it cannot be checked now. */
+  authenticate(token: string): Promise<Authenticated>;
+  /** Of one user, and of all sockets of one address. */
   rateLimit: RateLimit;
+  addressRateLimit: RateLimit;
   /** One structured log line. */
   note(event: string, fields: Record<string, unknown>): void;
 }
 
 /** What a conversation asks of Postgres. */
 export interface ConversationPostgres extends DrainTarget {
-  loadSnapshot(): Promise<ConversationSnapshot | null>;
+  /** @param sinceVersion what is mirrored: the snapshot tells what was said about changes after it; null for nothing */
+  loadSnapshot(sinceVersion: number | null): Promise<ConversationSnapshot | null>;
   readNewest(limit: number, beforeId?: number): Promise<StoredMessage[]>;
   readByIds(ids: number[]): Promise<StoredMessage[]>;
   readByTempIds(keys: Array<{ sender_id: string; temp_id: string }>): Promise<StoredMessage[]>;
@@ -80,6 +90,11 @@ export interface Caller {
   userId: string;
   name: string | null;
   avatarUrl: string | null;
+  /** The credential's `jti`, and when it was made, Unix milliseconds; null where it does not say. */
+  jti: string | null;
+  issuedAtMs: number | null;
+  /** Where the call comes from; null where the platform does not say. */
+  address: string | null;
 }
 
 /** A page of the log, and what of the range the log does not hold. */
@@ -87,10 +102,12 @@ export interface LogPage {
   /** Ids ascending. */
   messages: Message[];
   /** The part of the range that only Postgres holds; null when the page is whole. */
-  missing: { beforeId: number; afterId?: number; limit: number } | null;
+  missing: { beforeId: number; afterId?: number; fromId: number; limit: number } | null;
   /** Changes of messages in the missing part that Postgres may not have yet. */
   newer: Message[];
   head: number;
+  /** The first message that the reader may see. */
+  visibleFromId: number;
 }
 
 /** State for operators and tests. */
@@ -127,10 +144,10 @@ const DRAIN_SAFETY_MS = 30_000;
  */
 const CURSOR_LAG = 200;
 const SAVE_INTERVAL_MS = 10_000;
-/** Expired sockets that hear nothing anyway are closed in rounds this far apart. */
-const EXPIRY_ROUND_MS = 60_000;
 /** Silence after which a socket may give way to a new one of its user. */
 const GHOST_MS = 60_000;
+/** Hits among what is not drained that one search gets at most. */
+const SEARCH_TAIL = 200;
 
 interface Job<Socket extends SessionSocket> {
   userId: string;
@@ -150,6 +167,8 @@ export class ConversationCore<Socket extends SessionSocket> {
   readonly #mirror: Mirror;
   readonly #sessions = new Sessions<Socket>();
   readonly #limiter: RateLimiter;
+  readonly #addressLimiter: RateLimiter;
+  readonly #revocations: Revocations;
   readonly #log: Log;
   readonly #drain: Drain;
   #position: Position = { head: 0, seq: 0 };
@@ -165,9 +184,12 @@ export class ConversationCore<Socket extends SessionSocket> {
     this.#host = host;
     this.#mirror = new Mirror(host.sql);
     this.#limiter = new RateLimiter(host.rateLimit);
+    this.#addressLimiter = new RateLimiter(host.addressRateLimit);
+    this.#revocations = new Revocations(host.sql);
     this.#log = new Log(host.sql, id);
     this.#drain = new Drain({
       log: this.#log,
+      mirror: this.#mirror,
       target: host.postgres,
       now: host.now,
       random: host.random,
@@ -188,13 +210,16 @@ export class ConversationCore<Socket extends SessionSocket> {
       this.#findPosition();
       if (this.#log.isOld()) {
         // Written when read positions were derived from the whole log.
-        Log.createTables(host.sql);
+        Log.upgradeTables(host.sql);
         this.#findReads({ seq: 0, messageId: 0 });
         this.#saveProgress();
       }
       this.#findReads(this.#log.readCursor());
       // Left by an instance that died: no need to wait for its alarm.
-      if (this.#log.undrained(this.#log.readCursor(), 1, 1).messages.length > 0) void this.#drain.run();
+      const isBehind =
+        this.#mirror.undrained(1).length > 0 ||
+        this.#log.undrained(this.#log.readCursor(), 1, 1).messages.length > 0;
+      if (isBehind) void this.#drain.run();
     }
   }
 
@@ -226,11 +251,10 @@ export class ConversationCore<Socket extends SessionSocket> {
     },
     accept: (attachment: SessionAttachment) => void,
   ): Promise<Result<void>> {
-    const loaded = await this.#load();
-    if (!loaded.ok) return loaded;
-    const state = this.#mirror.state;
-    const member = this.#mirror.member(caller.userId);
-    if (!state || !member) return conversationNotFound();
+    const entered = await this.#enter(caller.userId);
+    if (!entered.ok) return entered;
+    const { state, member } = entered.value;
+    if (this.#revocations.covers(caller)) return refuse("UNAUTHORIZED", "revoked");
     this.#replace(caller.userId, options.clientId);
     if (!this.#hasRoom(caller.userId, options.isAlive)) {
       return refuse("RATE_LIMITED", `More than ${LIMITS.socketsPerUser} connections of one user.`);
@@ -238,13 +262,15 @@ export class ConversationCore<Socket extends SessionSocket> {
     this.#refreshProfile(member, caller);
 
     const { expiresAt, clientId } = options;
-    const attachment = { userId: caller.userId, clientId, expiresAt, connectedAt: this.#host.now() };
+    const { userId, jti, issuedAtMs, address } = caller;
+    const connectedAt = this.#host.now();
+    const attachment = { userId, clientId, expiresAt, connectedAt, jti, issuedAtMs, address };
     accept(attachment);
     const session = this.#sessions.add(socket, attachment);
-    if (expiresAt !== null) this.#wakeAt(Math.ceil(expiresAt / EXPIRY_ROUND_MS) * EXPIRY_ROUND_MS);
+    this.#wakeAt(roundOf(session) ?? Number.POSITIVE_INFINITY);
     // From here to `synced` nothing is awaited: no change can fall between what is told and what follows.
-    const missed = changesSince(this.#view(), options.since, options.epoch);
-    const page = missed ? null : latestPage(this.#view());
+    const missed = changesSince(this.#view(), member, options.since, options.epoch);
+    const page = missed ? null : latestPage(this.#view(), member);
     const ready = readyFrame(this.#view(), {
       type: "ready",
       protocol: PROTOCOL_VERSION,
@@ -266,19 +292,20 @@ export class ConversationCore<Socket extends SessionSocket> {
   /**
    * Charges the sender of a frame for one command before it is looked at.
    *
+   * @param mayOvertake whether it need not wait for a command that was refused before it
    * @returns false when they may not send one now; they have been told, with `echo`
    */
-  charge(socket: Socket, echo: { ref?: string; temp_id?: string }): boolean {
+  charge(socket: Socket, echo: { ref?: string; temp_id?: string }, mayOvertake = false): boolean {
     const session = this.#sessions.get(socket);
     if (!session) return false;
     const now = this.#host.now();
     session.commands += 1;
     const place = placeOf(session, echo);
-    const held = heldBack(session, place, now);
-    const refusal = held ?? this.#charge(session.userId);
+    const held = mayOvertake ? null : heldBack(session, place, now);
+    const refusal = held ?? this.#charge(session.userId, session.address);
     if (!refusal) return true;
     // What is held back holds up nothing itself, or the hold would renew itself for ever.
-    if (!held) holdFor(session, place, refusal, now);
+    if (!held && !mayOvertake) holdFor(session, place, refusal, now);
     this.sendError(socket, refusal, echo);
     return false;
   }
@@ -300,6 +327,59 @@ export class ConversationCore<Socket extends SessionSocket> {
       if (outcome.kind === "repeated") this.#sessions.send(session, outcome.event);
     };
     this.#submit({ userId: session.userId, command, session, place, settle });
+  }
+
+  /** Puts a new credential of the same user in the place of the session's own; answers with `auth.refreshed` or `error`. */
+  async refresh(socket: Socket, { token, ref }: { token: string; ref?: string | undefined }): Promise<void> {
+    const echo = ref === undefined ? {} : { ref };
+    const checked = await this.#attempt(
+      () => this.#host.authenticate(token),
+      "Credentials cannot be checked now.",
+    );
+    // It may have closed meanwhile.
+    const session = this.#sessions.get(socket);
+    if (!session) return;
+    if (!checked.ok) return this.sendError(socket, checked.error, echo);
+    if (!checked.value.ok) {
+      const details = [{ path: "token", message: checked.value.reason }];
+      return this.sendError(
+        socket,
+        refuse("UNAUTHORIZED", "The credential is not accepted.", { details }).error,
+        echo,
+      );
+    }
+    const { userId, expiresAt, jti, issuedAtMs } = checked.value.identity;
+    if (userId !== session.userId) {
+      const message = "The credential is another user's.";
+      return this.sendError(socket, refuse("FORBIDDEN", message).error, echo);
+    }
+    if (this.#revocations.covers({ userId, jti, issuedAtMs })) {
+      const details = [{ path: "token", message: "revoked" }];
+      return this.sendError(
+        socket,
+        refuse("UNAUTHORIZED", "The credential is not accepted.", { details }).error,
+        echo,
+      );
+    }
+    this.#sessions.refresh(session, { expiresAt, jti, issuedAtMs });
+    this.#wakeAt(roundOf(session) ?? Number.POSITIVE_INFINITY);
+    this.#sessions.send(session, {
+      type: "auth.refreshed",
+      ...echo,
+      expires_at: expiresAt === null ? null : new Date(expiresAt).toISOString(),
+    });
+  }
+
+  /** Ends credentials before their time: closes their sessions, and lets them in no more. */
+  async revoke(revocation: Revocation): Promise<Result<void>> {
+    const loaded = await this.#load();
+    if (!loaded.ok) return loaded.error.code === "CONVERSATION_NOT_FOUND" ? ok(undefined) : loaded;
+    this.#host.transaction(() => this.#revocations.add(revocation, this.#host.now()));
+    await this.#host.sync();
+    for (const session of this.#sessions.ofUser(revocation.userId)) {
+      if (this.#revocations.covers(session)) this.#sessions.close(session, CLOSE.unauthorized, "revoked");
+    }
+    return ok(undefined);
   }
 
   /** Tells one socket of a refusal. */
@@ -342,7 +422,55 @@ export class ConversationCore<Socket extends SessionSocket> {
       this.#submit({ userId, command, session: null, place: { key: undefined, number: 0 }, settle }),
     );
     if (outcome.kind === "refused") return { ok: false, error: outcome.refusal };
-    return ok({ message: outcome.event.message, isNew: outcome.kind === "changed" });
+    return ok({ message: outcome.message, isNew: outcome.kind === "changed" });
+  }
+
+  /** Moves a user's read position forward, never back; the answer comes when that is durable. */
+  async read(userId: string, lastReadId: number): Promise<Result<ReadState>> {
+    const entered = await this.#enter(userId);
+    if (!entered.ok) return entered;
+    const tooMany = this.#charge(userId);
+    if (tooMany) return { ok: false, error: tooMany };
+    const { head } = this.#position;
+    if (lastReadId > head) {
+      const details = [{ path: "last_read_id", message: `must not be beyond the newest message, ${head}` }];
+      return refuse("VALIDATION_FAILED", "The request is not valid.", { details });
+    }
+    const { member } = entered.value;
+    if (member.last_read_id < lastReadId) {
+      const read = { ...member, last_read_id: lastReadId, isUndrained: true };
+      this.#host.transaction(() => this.#mirror.writeParticipant(read));
+      this.#wakeAt(this.#host.now() + DRAIN_SAFETY_MS);
+      await this.#host.sync();
+      // So that a list read from Postgres right after the answer has it.
+      await this.#drain.runOnce();
+    }
+    const now = this.#mirror.member(userId);
+    if (!now) return conversationNotFound();
+    return ok({
+      last_read_id: now.last_read_id,
+      unread_count: this.#log.countFrom(now.last_read_id, this.#position.head),
+      last_message_id: this.#position.head,
+    });
+  }
+
+  /** What search cannot find in Postgres yet: messages that were sent, edited or deleted and are not drained. */
+  async searchTail(userId: string, query: string): Promise<Result<SearchTail>> {
+    const entered = await this.#enter(userId);
+    if (!entered.ok) return entered;
+    const { visible_from_id: visibleFromId } = entered.value.member;
+    const { head } = this.#position;
+    const undrained = this.#log
+      .allUndrained(this.#log.readCursor())
+      .filter(({ id }) => id >= visibleFromId)
+      .sort((a, b) => b.id - a.id);
+    const found = undrained.filter(({ body }) => body?.text !== undefined && matches(body.text, query));
+    return ok({
+      visibleFromId,
+      head,
+      messages: found.slice(0, SEARCH_TAIL),
+      superseded: undrained.map(({ id }) => id),
+    });
   }
 
   /** A page for a participant: `beforeId` or the latest, or with `afterId` what comes after it. */
@@ -352,20 +480,26 @@ export class ConversationCore<Socket extends SessionSocket> {
   ): Promise<Result<LogPage>> {
     const entered = await this.#enter(userId);
     if (!entered.ok) return entered;
-    const { floor } = entered.value;
+    const { state, member } = entered.value;
+    const { visible_from_id: fromId } = member;
+    const floor = Math.max(state.floor, fromId);
     const { head } = this.#position;
     const newer = this.#log.undrainedBelow(floor, this.#log.readCursor());
+    const isOlderElsewhere = floor > fromId;
     if (range.afterId !== undefined) {
       const messages = this.#log.pageAfter(Math.max(range.afterId, floor - 1), range.limit);
       const missing =
-        range.afterId < floor - 1 ? { afterId: range.afterId, beforeId: floor, limit: range.limit } : null;
-      return ok({ messages, missing, newer, head });
+        isOlderElsewhere && range.afterId < floor - 1
+          ? { afterId: range.afterId, beforeId: floor, fromId, limit: range.limit }
+          : null;
+      return ok({ messages, missing, newer, head, visibleFromId: fromId });
     }
     const before = Math.min(range.beforeId ?? Number.MAX_SAFE_INTEGER, head + 1);
     const messages = this.#log.pageBefore(before, floor, range.limit);
     const short = range.limit - messages.length;
-    const missing = short > 0 && floor > 1 ? { beforeId: Math.min(before, floor), limit: short } : null;
-    return ok({ messages, missing, newer, head });
+    const missing =
+      short > 0 && isOlderElsewhere ? { beforeId: Math.min(before, floor), fromId, limit: short } : null;
+    return ok({ messages, missing, newer, head, visibleFromId: fromId });
   }
 
   /** The conversation as the user sees it now. */
@@ -389,11 +523,10 @@ export class ConversationCore<Socket extends SessionSocket> {
     // Loading read Postgres after the change was committed: a missing conversation is a told one.
     if (!loaded.ok) return loaded.error.code === "CONVERSATION_NOT_FOUND" ? ok(undefined) : loaded;
     if (this.#mirror.state && this.#mirror.state.version >= version) return ok(undefined);
-    const snapshot = await this.#attempt(() => this.#host.postgres.loadSnapshot());
-    if (!snapshot.ok) return snapshot;
-    if (snapshot.value === null) await this.#end();
-    else this.#adopt(snapshot.value);
-    return ok(undefined);
+    const caughtUp = await this.#catchUp();
+    // Postgres learns what only the object could say of newcomers: from where on they may see.
+    if (caughtUp.ok) await this.#drain.runOnce();
+    return caughtUp;
   }
 
   /** The alarm: drains, closes expired sockets, and asks for the next alarm if one is needed. Never throws. */
@@ -401,12 +534,12 @@ export class ConversationCore<Socket extends SessionSocket> {
     this.#alarmAt = Number.POSITIVE_INFINITY;
     if (!this.#mirror.state) return;
     this.#sessions.closeExpired(this.#host.now());
+    this.#sessions.warnExpiring(this.#host.now());
     await this.#drain.run();
     // It may have ended meanwhile, and its tables with it.
-    if (this.#mirror.state && this.#log.cursorLag > 0) this.#saveProgress();
+    if (this.#mirror.state && (this.#log.cursorLag > 0 || this.#mirror.hasUnsaved)) this.#saveProgress();
     if (this.#drain.retryAt !== null) this.#wakeAt(this.#drain.retryAt);
-    const expiry = this.#sessions.earliestExpiry();
-    if (expiry !== null) this.#wakeAt(Math.ceil(expiry / EXPIRY_ROUND_MS) * EXPIRY_ROUND_MS);
+    this.#wakeAt(this.#sessions.nextRound() ?? Number.POSITIVE_INFINITY);
   }
 
   async inspect(): Promise<Result<Inspection>> {
@@ -444,8 +577,10 @@ export class ConversationCore<Socket extends SessionSocket> {
   }
 
   /** Charges the user for a command, valid or not. @returns the refusal when they may not send one now */
-  #charge(userId: string): Refusal | null {
-    const waitMs = this.#limiter.take(userId, this.#host.now());
+  #charge(userId: string, address: string | null = null): Refusal | null {
+    const now = this.#host.now();
+    const waitMs =
+      this.#limiter.take(userId, now) || (address === null ? 0 : this.#addressLimiter.take(address, now));
     if (waitMs === 0) return null;
     return refuse("RATE_LIMITED", "Too many messages. Slow down.", { retry_after_ms: waitMs }).error;
   }
@@ -493,7 +628,7 @@ export class ConversationCore<Socket extends SessionSocket> {
           const outcome = applyCommand(this.#log, this.#mirror, position, userId, command, now);
           if (outcome.kind === "changed") {
             position.seq = outcome.event.seq;
-            position.head = Math.max(position.head, outcome.event.message.id);
+            position.head = Math.max(position.head, outcome.message.id);
           }
           return outcome;
         }),
@@ -506,13 +641,13 @@ export class ConversationCore<Socket extends SessionSocket> {
     this.#position = position;
     for (const outcome of outcomes) {
       if (outcome.kind !== "changed" || outcome.event.type !== "message.created") continue;
-      const { sender_id, id } = outcome.event.message;
-      this.#mirror.readTo(sender_id, id);
+      const { sender_id, id, type } = outcome.message;
+      if (type === "user") this.#mirror.readTo(sender_id, id);
     }
     const events = outcomes.flatMap((outcome) => (outcome.kind === "changed" ? [outcome.event] : []));
     if (events.length > 0) {
       this.#wakeAt(now + DRAIN_SAFETY_MS);
-      this.#sessions.broadcast(events, now);
+      this.#broadcast(events);
     }
     jobs.forEach(({ settle }, index) => {
       const outcome = outcomes[index];
@@ -557,7 +692,7 @@ export class ConversationCore<Socket extends SessionSocket> {
 
   async #loadFromPostgres(): Promise<Result<void>> {
     const loaded = await this.#attempt(async () => {
-      const snapshot = await this.#host.postgres.loadSnapshot();
+      const snapshot = await this.#host.postgres.loadSnapshot(null);
       return { snapshot, newest: snapshot && snapshot.last_message_id > 0 ? await this.#readNewest() : [] };
     });
     if (!loaded.ok) return loaded;
@@ -571,9 +706,17 @@ export class ConversationCore<Socket extends SessionSocket> {
       Mirror.createTables(this.#host.sql);
       for (const stored of newest) this.#log.recall(stored);
       for (const participant of snapshot.participants) {
-        this.#mirror.writeParticipant({ ...participant, seq: 0, joinedSeq: 0, removed: false });
+        this.#mirror.writeParticipant({
+          ...participant,
+          // Left open by a life of this object that ended before it could settle it.
+          visible_from_id: participant.visible_from_id ?? head + 1,
+          isUndrained: participant.visible_from_id === null,
+          seq: 0,
+          joinedSeq: 0,
+          removed: false,
+        });
       }
-      const { participants: _, last_message_id: __, ...rest } = snapshot;
+      const { participants: _, last_message_id: __, said: ___, ...rest } = snapshot;
       this.#mirror.writeState({
         ...rest,
         epoch: this.#host.newId(),
@@ -608,6 +751,7 @@ export class ConversationCore<Socket extends SessionSocket> {
     if (!state || snapshot.version <= state.version) return;
     const position = { ...this.#position };
     const events: DurableEvent[] = [];
+    const changes: Array<[MirrorChange, number]> = [];
     const removed: string[] = [];
     this.#host.transaction(() => {
       let next: MirrorState = { ...state, version: snapshot.version };
@@ -615,9 +759,11 @@ export class ConversationCore<Socket extends SessionSocket> {
         position.seq += 1;
         const { seq } = position;
         switch (change.type) {
-          case "title":
-            next = { ...next, title: change.title, seq };
+          case "conversation": {
+            const { title, history_visibility } = snapshot;
+            next = { ...next, title, history_visibility, seq };
             break;
+          }
           case "removed": {
             const known = this.#mirror.member(change.userId);
             if (known) this.#mirror.writeParticipant({ ...known, removed: true, seq });
@@ -625,27 +771,48 @@ export class ConversationCore<Socket extends SessionSocket> {
             break;
           }
           case "added": {
-            // Who comes back has sent before, perhaps what Postgres does not have.
-            const { user_id, last_read_id } = change.participant;
-            change.participant.last_read_id = this.#log.newestSentBy(user_id, last_read_id);
-            this.#mirror.writeParticipant({ ...change.participant, seq, joinedSeq: seq, removed: false });
+            // Only here is it known what was said before they came.
+            const visibleFromId = change.participant.visible_from_id ?? position.head + 1;
+            change.participant.last_read_id = position.head;
+            this.#mirror.writeParticipant({
+              ...change.participant,
+              visible_from_id: visibleFromId,
+              isUndrained: true,
+              seq,
+              joinedSeq: seq,
+              removed: false,
+            });
             break;
           }
           case "updated": {
             const known = this.#mirror.member(change.participant.user_id);
-            if (known) this.#mirror.writeParticipant({ ...known, role: change.participant.role, seq });
+            if (!known) break;
+            const updated = { ...known, role: change.participant.role, seq };
+            this.#mirror.writeParticipant(updated);
+            changes.push([{ type: "updated", participant: updated }, seq]);
+            continue;
           }
         }
-        events.push(this.#eventOf(change, seq));
+        changes.push([change, seq]);
       }
       this.#mirror.writeState(next);
+      events.push(...changes.map(([change, seq]) => this.#eventOf(change, seq)));
+      for (const { actor_id, body } of snapshot.said) {
+        position.seq += 1;
+        position.head += 1;
+        const message = systemMessage(snapshot.id, actor_id, body, position, this.#host.now());
+        this.#log.append(message);
+        events.push({ type: "message.created", seq: position.seq, message });
+      }
     });
     this.#position = position;
+    this.#wakeAt(this.#host.now() + DRAIN_SAFETY_MS);
     for (const userId of removed) {
       for (const session of this.#sessions.ofUser(userId))
         this.#sessions.close(session, CLOSE.removed, "removed");
     }
-    if (events.length > 0) this.#sessions.broadcast(events, this.#host.now());
+    if (events.length > 0) this.#broadcast(events);
+    void this.#drain.run();
   }
 
   /** The conversation was deleted: everybody is told, and nothing of it stays here. */
@@ -670,7 +837,7 @@ export class ConversationCore<Socket extends SessionSocket> {
     this.#host.transaction(() => this.#mirror.writeParticipant(updated));
     this.#position.seq = seq;
     const event = this.#eventOf({ type: "updated", participant: updated }, seq);
-    this.#sessions.broadcast([event], this.#host.now());
+    this.#broadcast([event]);
   }
 
   #findPosition(): void {
@@ -685,7 +852,7 @@ export class ConversationCore<Socket extends SessionSocket> {
   #saveProgress(): void {
     this.#savedAt = this.#host.now();
     this.#log.saveCursor();
-    this.#mirror.saveReads();
+    this.#mirror.saveUnsaved();
   }
 
   /** Brings read positions up to what only the log knows: sending reads. */
@@ -693,22 +860,59 @@ export class ConversationCore<Socket extends SessionSocket> {
     for (const { userId, id } of this.#log.newestSentAfter(after)) this.#mirror.readTo(userId, id);
   }
 
-  async #enter(userId: string): Promise<Result<MirrorState>> {
+  /**
+   * Lets participants in. For anybody else Postgres is asked, as it is for a conversation that does not exist: the work
+   * done tells them nothing, and who was just added need not wait for the object to be told.
+   */
+  async #enter(userId: string): Promise<Result<{ state: MirrorState; member: MirroredParticipant }>> {
+    const wasLoaded = this.#mirror.state !== null;
     const loaded = await this.#load();
     if (!loaded.ok) return loaded;
+    if (wasLoaded && !this.#mirror.member(userId)) {
+      const caughtUp = await this.#catchUp();
+      if (!caughtUp.ok) return caughtUp;
+    }
     const { state } = this.#mirror;
-    return state && this.#mirror.member(userId) ? ok(state) : conversationNotFound();
+    const member = this.#mirror.member(userId);
+    return state && member ? ok({ state, member }) : conversationNotFound();
   }
 
-  async #attempt<T>(work: () => Promise<T>): Promise<Result<T>> {
+  /** Brings the mirror to what Postgres has now. */
+  async #catchUp(): Promise<Result<void>> {
+    const version = this.#mirror.state?.version ?? null;
+    const snapshot = await this.#attempt(() => this.#host.postgres.loadSnapshot(version));
+    if (!snapshot.ok) return snapshot;
+    if (snapshot.value === null) await this.#end();
+    else this.#adopt(snapshot.value);
+    return ok(undefined);
+  }
+
+  async #attempt<T>(
+    work: () => Promise<T>,
+    message = "The database cannot be reached. Try again.",
+  ): Promise<Result<T>> {
     try {
       return ok(await work());
     } catch (error) {
-      this.#host.note("postgres_unavailable", { error: describeError(error) });
-      return refuse("SERVICE_UNAVAILABLE", "The database cannot be reached. Try again.", {
-        retry_after_ms: 2_000,
-      });
+      this.#host.note("unavailable", { message, error: describeError(error) });
+      return refuse("SERVICE_UNAVAILABLE", message, { retry_after_ms: 2_000 });
     }
+  }
+
+  /** Tells everybody, each what they may see of it. */
+  #broadcast(events: readonly DurableEvent[]): void {
+    const ids = events.map((event) =>
+      "message" in event
+        ? event.message.id
+        : "message_id" in event
+          ? event.message_id
+          : Number.POSITIVE_INFINITY,
+    );
+    const oldest = Math.min(...ids);
+    this.#sessions.broadcast(events, this.#host.now(), (userId) => {
+      const fromId = this.#mirror.member(userId)?.visible_from_id ?? 1;
+      return fromId > oldest ? eventsFrom(this.#view(), events, fromId) : null;
+    });
   }
 
   #eventOf(change: MirrorChange, seq: number): DurableEvent {
@@ -749,6 +953,30 @@ export class ConversationCore<Socket extends SessionSocket> {
     this.#alarmAt = timeMs;
     this.#host.setAlarm(timeMs);
   }
+}
+
+/** What the conversation says about a change of itself. */
+function systemMessage(
+  conversationId: string,
+  actorId: string,
+  body: MessageBody,
+  { head, seq }: Position,
+  nowMs: number,
+): Message {
+  return {
+    id: head,
+    conversation_id: conversationId,
+    sender_id: actorId,
+    temp_id: null,
+    type: "system",
+    body,
+    reply_to_id: null,
+    reactions: [],
+    created_at: new Date(nowMs).toISOString(),
+    edited_at: null,
+    deleted_at: null,
+    seq,
+  };
 }
 
 const SEND_FAILED = refuse("MESSAGE_SEND_FAILED", "The message could not be stored. Try again.").error;

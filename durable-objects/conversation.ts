@@ -10,7 +10,8 @@ import type { MessageCommand } from "./commands.ts";
 import { ConversationCore, type ConversationPostgres } from "./conversation-core.ts";
 import type { DrainAnswer } from "./drain.ts";
 import { receiveFrame } from "./receive-frame.ts";
-import { CONNECT_HEADER, type ConnectRequest } from "./rpc.ts";
+import type { Revocation } from "./revocations.ts";
+import { type AuthenticatorRpc, CONNECT_HEADER, type ConnectRequest } from "./rpc.ts";
 import { closeCodeOf, closeQuietly, type SessionAttachment } from "./sessions.ts";
 
 /** Settings an object reads. The Worker has checked them before any request reaches one. */
@@ -19,6 +20,11 @@ export interface ConversationEnv {
   NEON_FETCH_ENDPOINT?: string;
   COMMANDS_PER_SECOND?: string;
   COMMAND_BURST?: string;
+}
+
+/** The Worker's entrypoints that an object calls; `ctx.exports` names them. */
+interface Entrypoints {
+  Authenticator: AuthenticatorRpc;
 }
 
 /** The Durable Object of one conversation: a shell that connects {@link ConversationCore} to the platform. */
@@ -43,9 +49,14 @@ export class Conversation extends DurableObject<ConversationEnv> {
         pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
         newId: () => crypto.randomUUID(),
         postgres: postgresOf(env, id),
+        authenticate: (token) => (ctx.exports as unknown as Entrypoints).Authenticator.authenticate(token),
         rateLimit: {
           perSecond: Number(env.COMMANDS_PER_SECOND ?? LIMITS.commandsPerSecond),
           burst: Number(env.COMMAND_BURST ?? LIMITS.commandBurst),
+        },
+        addressRateLimit: {
+          perSecond: LIMITS.addressCommandsPerSecond,
+          burst: LIMITS.addressCommandBurst,
         },
         note: (event, fields) => console.log(JSON.stringify({ event, conversation_id: id, ...fields })),
       },
@@ -127,6 +138,18 @@ export class Conversation extends DurableObject<ConversationEnv> {
     return this.#core.participantsFor(userId);
   }
 
+  read(userId: string, lastReadId: number) {
+    return this.#core.read(userId, lastReadId);
+  }
+
+  searchTail(userId: string, query: string) {
+    return this.#core.searchTail(userId, query);
+  }
+
+  revoke(revocation: Revocation) {
+    return this.#core.revoke(revocation);
+  }
+
   versionChanged(version: number) {
     return this.#core.versionChanged(version);
   }
@@ -150,13 +173,13 @@ function postgresOf(env: ConversationEnv, conversationId: string): ConversationP
     return opened;
   };
   return {
-    loadSnapshot: async () => loadSnapshot(open(), conversationId),
+    loadSnapshot: async (sinceVersion) => loadSnapshot(open(), conversationId, sinceVersion),
     readNewest: async (limit, beforeId) => readNewest(open(), conversationId, limit, beforeId),
     readByIds: async (ids) => readByIds(open(), conversationId, ids),
     readByTempIds: async (keys) => readByTempIds(open(), conversationId, keys),
-    write: async ({ messages, seq }): Promise<DrainAnswer> => {
+    write: async (batch): Promise<DrainAnswer> => {
       try {
-        await writeDrainBatch(open(), { conversationId, messages, seq });
+        await writeDrainBatch(open(), { conversationId, ...batch });
         return { outcome: "written" };
       } catch (error) {
         const state = sqlState(error);

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import type { StoredMessage } from "../db/messages.ts";
 import { Drain, type DrainAnswer, retryDelayMs } from "./drain.ts";
 import type { DrainCursor, Log } from "./log.ts";
+import type { Mirror, MirroredParticipant } from "./mirror.ts";
 
 const stored = (id: number) => ({ createdSeq: id, message: { id, seq: id } }) as StoredMessage;
 
@@ -14,6 +15,9 @@ function setUp(answers: (messages: StoredMessage[]) => Promise<DrainAnswer>) {
     alarms: [] as number[],
     poison: [] as number[],
     written: [] as number[][],
+    /** Who has read how far, and Postgres does not know. */
+    reads: [] as MirroredParticipant[],
+    readsWritten: [] as string[],
   };
   const log = {
     readCursor: () => world.cursor,
@@ -35,12 +39,21 @@ function setUp(answers: (messages: StoredMessage[]) => Promise<DrainAnswer>) {
     },
     addPoison: ({ id }: { id: number }) => world.poison.push(id),
   } as unknown as Log;
+  const mirror = {
+    undrained: (limit: number) => world.reads.slice(0, limit),
+    markDrained: (drained: MirroredParticipant[]) => {
+      world.reads = world.reads.filter((read) => !drained.includes(read));
+    },
+  } as unknown as Mirror;
   const drain = new Drain({
     log,
+    mirror,
     target: {
-      write: async ({ messages }) => {
+      write: async ({ messages, participants }) => {
         const answer = await answers(messages);
-        if (answer.outcome === "written") world.written.push(messages.map(({ message }) => message.id));
+        if (answer.outcome !== "written") return answer;
+        world.written.push(messages.map(({ message }) => message.id));
+        world.readsWritten.push(...participants.map(({ user_id }) => user_id));
         return answer;
       },
       report: async () => undefined,
@@ -180,4 +193,31 @@ test("D2: a clock that is set back holds up nothing", async () => {
 test("the wait between attempts doubles up to its bound", () => {
   expect([1, 2, 3, 20].map((failures) => retryDelayMs(failures, 1))).toEqual([500, 1000, 2000, 30_000]);
   expect(retryDelayMs(3, 0)).toBe(1000);
+});
+
+const reader = (user_id: string) => ({ user_id }) as MirroredParticipant;
+
+test("D7: read positions go along with a batch, or make one", async () => {
+  const { world, drain } = setUp(async () => ({ outcome: "written" }));
+  world.head = 1;
+  world.reads = [reader("ana")];
+  await drain.run();
+  world.reads = [reader("bo")];
+  await drain.run();
+  expect(world.written).toEqual([[1], []]);
+  expect(world.readsWritten).toEqual(["ana", "bo"]);
+});
+
+test("D7: whoever waits for one batch is told of it, also when it fails, and does not wait while none is tried", async () => {
+  let answer: DrainAnswer = { outcome: "failed", error: "away" };
+  const { world, drain } = setUp(async () => answer);
+  world.reads = [reader("ana")];
+  await drain.runOnce();
+  expect(world.reads).toHaveLength(1);
+  await drain.runOnce();
+  expect(drain.failures).toBe(1);
+  answer = { outcome: "written" };
+  world.nowMs += 60_000;
+  await drain.runOnce();
+  expect(world.readsWritten).toEqual(["ana"]);
 });

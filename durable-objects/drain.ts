@@ -1,9 +1,12 @@
-import type { StoredMessage } from "../db/messages.ts";
+import type { DrainedParticipant, StoredMessage } from "../db/messages.ts";
 import type { DrainCursor, Log } from "./log.ts";
+import type { Mirror } from "./mirror.ts";
 
 const BATCH_MESSAGES = 500;
 /** Of bodies in one batch: a request far below what Neon accepts, and an object has 128 MB of memory. */
 const BATCH_CHARACTERS = 2_000_000;
+/** Positions of participants that go along with a batch. */
+const BATCH_PARTICIPANTS = 1_000;
 /**
  * From one batch to the next while there is less than a full one. The first message after a silence is drained at
  * once; in a lively conversation a batch for each message would cost a request and a row each, and hold up the next.
@@ -23,13 +26,18 @@ export type DrainAnswer =
 type Refused = Extract<DrainAnswer, { outcome: "refused" }>;
 
 export interface DrainTarget {
-  write(batch: { messages: StoredMessage[]; seq: number }): Promise<DrainAnswer>;
+  write(batch: {
+    messages: StoredMessage[];
+    seq: number;
+    participants: readonly DrainedParticipant[];
+  }): Promise<DrainAnswer>;
   /** Makes a message that was refused visible to operators. Repeating it changes nothing. */
   report(stored: StoredMessage, refusal: { sqlState: string; error: string }): Promise<void>;
 }
 
 export interface DrainOptions {
   log: Log;
+  mirror: Mirror;
   target: DrainTarget;
   now: () => number;
   random: () => number;
@@ -38,7 +46,7 @@ export interface DrainOptions {
   isLive: () => boolean;
   /** Asks to be run again at this time, whatever becomes of this instance. */
   wakeAt: (timeMs: number) => void;
-  /** Moves the cursor. False when the conversation ended meanwhile and nothing is left to drain. */
+  /** Moves the cursor, or leaves it where it is. False when the conversation ended meanwhile and nothing is left to drain. */
   save: (cursor: DrainCursor) => boolean;
   note: (event: string, fields: Record<string, unknown>) => void;
 }
@@ -63,6 +71,8 @@ export class Drain {
   #failures = 0;
   #retryAt = 0;
   #nextAt = 0;
+  /** Who waits for the next answer of Postgres. */
+  #waiting: Array<() => void> = [];
 
   constructor(options: DrainOptions) {
     this.#options = options;
@@ -73,6 +83,15 @@ export class Drain {
     if (!this.#isDraining && !isWithin(RETRY_MAX_MS, this.#retryAt - this.#options.now()))
       this.#run = this.#drainAll();
     return this.#run;
+  }
+
+  /**
+   * Drains, and waits for the one batch that holds what was stored until now; while Postgres is failing, for nothing.
+   */
+  async runOnce(): Promise<void> {
+    const answered = new Promise<void>((resolve) => this.#waiting.push(resolve));
+    // Ends as well, with an answer or without, so that nobody waits for a batch that never comes.
+    await Promise.race([answered, this.run()]);
   }
 
   /** When the next attempt is due; null when the last one succeeded. */
@@ -86,14 +105,15 @@ export class Drain {
   }
 
   async #drainAll(): Promise<void> {
-    const { log, target, save, now, pause, isLive } = this.#options;
+    const { log, mirror, target, save, now, pause, isLive } = this.#options;
     this.#isDraining = true;
     let limit = BATCH_MESSAGES;
     try {
       for (;;) {
         const { messages, next } = log.undrained(log.readCursor(), limit, BATCH_CHARACTERS);
         const [first] = messages;
-        if (!first) return;
+        const participants = mirror.undrained(BATCH_PARTICIPANTS);
+        if (!first && participants.length === 0) return;
         const waitMs = this.#nextAt - now();
         if (limit === BATCH_MESSAGES && messages.length < limit && isWithin(BATCH_INTERVAL_MS, waitMs)) {
           await pause(waitMs);
@@ -101,16 +121,22 @@ export class Drain {
           continue;
         }
         this.#nextAt = now() + BATCH_INTERVAL_MS;
-        const answer = await target.write({ messages, seq: next.seq });
+        const waiting = this.#waiting.splice(0);
+        const answer = await target.write({ messages, seq: next.seq, participants });
+        for (const resolve of waiting) resolve();
         if (answer.outcome === "failed") return this.#fail(answer.error);
         if (answer.outcome === "refused" && messages.length > 1) {
           // Something in it is refused. Smaller batches get past it and find it, and what they wrote is done.
           limit = Math.ceil(messages.length / 2);
           continue;
         }
-        if (answer.outcome === "refused" && !(await this.#setAside(first, answer))) return;
+        if (answer.outcome === "refused") {
+          if (!first) return this.#fail(`refused: ${answer.sqlState} ${answer.error}`);
+          if (!(await this.#setAside(first, answer))) return;
+        }
         this.#failures = 0;
         if (!save(next)) return;
+        if (answer.outcome === "written") mirror.markDrained(participants);
         limit = Math.min(BATCH_MESSAGES, limit * 2);
       }
     } catch (error) {
@@ -118,6 +144,7 @@ export class Drain {
     } finally {
       // Together with finding nothing left: a commit right after it starts a new run.
       this.#isDraining = false;
+      for (const resolve of this.#waiting.splice(0)) resolve();
     }
   }
 
@@ -143,7 +170,11 @@ export class Drain {
     const { log, target } = this.#options;
     const cursor = log.readCursor();
     const known = log.newestDrained(cursor);
-    const answer = await target.write({ messages: known ? [known] : [], seq: cursor.seq });
+    const answer = await target.write({
+      messages: known ? [known] : [],
+      seq: cursor.seq,
+      participants: [],
+    });
     return answer.outcome === "written";
   }
 

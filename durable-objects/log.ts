@@ -1,5 +1,5 @@
 import type { StoredMessage } from "../db/messages.ts";
-import type { Message } from "../protocol/entities.ts";
+import type { Message, Reaction } from "../protocol/entities.ts";
 
 /** What the log needs of SQLite: the platform's `SqlStorage`, or anything that behaves like it. */
 export interface Sql {
@@ -27,6 +27,7 @@ type MessageRow = {
   created_at: number;
   edited_at: number | null;
   deleted_at: number | null;
+  reactions: string | null;
 };
 
 /**
@@ -51,7 +52,7 @@ export class Log {
     sql.exec(`create table if not exists messages (
       id integer primary key, seq integer not null, created_seq integer not null, sender_id text not null,
       temp_id text, type text not null, body text, reply_to_id integer, created_at integer not null,
-      edited_at integer, deleted_at integer)`);
+      edited_at integer, deleted_at integer, reactions text)`);
     sql.exec(`create unique index if not exists messages_temp_id on messages (sender_id, temp_id)`);
     sql.exec(`create index if not exists messages_changed on messages (seq) where seq <> created_seq`);
     sql.exec(`create index if not exists messages_uncounted on messages (id)
@@ -61,6 +62,12 @@ export class Log {
     );
     sql.exec(`create table if not exists poison (message_id integer, seq integer, error text, at integer,
       primary key (message_id, seq))`);
+  }
+
+  /** Brings tables that an earlier version made to what {@link createTables} makes today. */
+  static upgradeTables(sql: Sql): void {
+    if (!tableText(sql).includes("reactions")) sql.exec("alter table messages add column reactions text");
+    Log.createTables(sql);
   }
 
   /** Newest message id; 0 when there is none. */
@@ -84,14 +91,15 @@ export class Log {
     this.#insert(stored);
   }
 
-  /** Replaces body, edit and delete times and seq of a stored message. */
+  /** Replaces all of a stored message that can change. */
   change(message: Message): void {
     this.#sql.exec(
-      "update messages set seq = ?, body = ?, edited_at = ?, deleted_at = ? where id = ?",
+      "update messages set seq = ?, body = ?, edited_at = ?, deleted_at = ?, reactions = ? where id = ?",
       message.seq,
       message.body === null ? null : JSON.stringify(message.body),
       millis(message.edited_at),
       millis(message.deleted_at),
+      reactionsText(message.reactions),
       message.id,
     );
   }
@@ -193,6 +201,14 @@ export class Log {
     return this.#stored(where, messageId, seq)[0] ?? null;
   }
 
+  /** Every message that Postgres does not have in its current state: new ones and changed ones. */
+  allUndrained({ seq, messageId }: DrainCursor): Message[] {
+    return [
+      ...this.#messages("where id > ? order by id", messageId),
+      ...this.#messages("where seq <> created_seq and seq > ? and id <= ?", seq, messageId),
+    ];
+  }
+
   /** Changed messages below `floor` that Postgres does not have in this state yet. */
   undrainedBelow(floor: number, cursor: DrainCursor): Message[] {
     return this.#messages("where seq <> created_seq and seq > ? and id < ?", cursor.seq, floor);
@@ -260,7 +276,7 @@ export class Log {
   /** Whether its tables lack what {@link createTables} makes today. */
   isOld(): boolean {
     const query = "select 1 from sqlite_master where name = 'messages_uncounted'";
-    return this.#sql.exec(query).toArray().length === 0;
+    return this.#sql.exec(query).toArray().length === 0 || !tableText(this.#sql).includes("reactions");
   }
 
   /** Messages of users after `afterId` that are not deleted, up to `head`. Counts the others: they are few. */
@@ -276,7 +292,7 @@ export class Log {
     return (
       this.#sql
         .exec(
-          `insert into messages values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          `insert into messages values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
            on conflict do nothing returning id`,
           message.id,
           message.seq,
@@ -289,6 +305,7 @@ export class Log {
           Date.parse(message.created_at),
           millis(message.edited_at),
           millis(message.deleted_at),
+          reactionsText(message.reactions),
         )
         .toArray().length > 0
     );
@@ -334,7 +351,7 @@ export class Log {
       type: row.type,
       body: row.body === null ? null : JSON.parse(row.body),
       reply_to_id: row.reply_to_id,
-      reactions: [],
+      reactions: row.reactions === null ? [] : (JSON.parse(row.reactions) as Reaction[]),
       created_at: new Date(row.created_at).toISOString(),
       edited_at: isoOrNull(row.edited_at),
       deleted_at: isoOrNull(row.deleted_at),
@@ -343,6 +360,13 @@ export class Log {
   }
 }
 
+function tableText(sql: Sql): string {
+  const query = "select sql from sqlite_master where name = 'messages'";
+  return sql.exec<{ sql: string }>(query).toArray()[0]?.sql ?? "";
+}
+
+const reactionsText = (reactions: readonly Reaction[]): string | null =>
+  reactions.length === 0 ? null : JSON.stringify(reactions);
 const millis = (time: string | null): number | null => (time === null ? null : Date.parse(time));
 const isoOrNull = (time: number | null): string | null =>
   time === null ? null : new Date(time).toISOString();

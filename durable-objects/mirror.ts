@@ -1,14 +1,17 @@
 import type { ConversationSnapshot, SnapshotParticipant } from "../db/conversations.ts";
-import type { ConversationType } from "../protocol/entities.ts";
+import type { ConversationType, HistoryVisibility } from "../protocol/entities.ts";
 import type { Sql } from "./log.ts";
 
 /** A participant as the object mirrors it. Removed ones stay, so that a resume can tell of the removal. */
 export interface MirroredParticipant extends SnapshotParticipant {
+  visible_from_id: number;
   /** Seq of the newest change. */
   seq: number;
   /** Seq of the change that added them. */
   joinedSeq: number;
   removed: boolean;
+  /** Whether Postgres may not have `last_read_id` or `visible_from_id` yet. */
+  isUndrained: boolean;
 }
 
 /** What the object knows of its conversation besides messages. */
@@ -16,6 +19,7 @@ export interface MirrorState {
   id: string;
   type: ConversationType;
   title: string | null;
+  history_visibility: HistoryVisibility;
   created_by: string;
   created_at: string;
   updated_at: string;
@@ -36,8 +40,10 @@ export class Mirror {
   readonly #sql: Sql;
   readonly participants = new Map<string, MirroredParticipant>();
   state: MirrorState | null = null;
-  /** Whose read position is ahead of what is stored. */
-  readonly #ahead = new Set<string>();
+  /** Who is not stored as they are. */
+  readonly #unsaved = new Set<string>();
+  /** Whose positions Postgres may not have. */
+  readonly #undrained = new Set<string>();
 
   constructor(sql: Sql) {
     this.#sql = sql;
@@ -57,11 +63,12 @@ export class Mirror {
     const tables = this.#sql.exec("select 1 from sqlite_master where name = 'conversation'").toArray();
     if (tables.length === 0) return false;
     const row = this.#sql.exec<{ state: string }>("select state from conversation").toArray()[0];
-    this.state = row ? JSON.parse(row.state) : null;
+    // What an earlier version stored lacks what has been added since.
+    this.state = row ? { history_visibility: "beginning", ...JSON.parse(row.state) } : null;
     this.participants.clear();
     for (const { state } of this.#sql.exec<{ state: string }>("select state from participants").toArray()) {
-      const participant: MirroredParticipant = JSON.parse(state);
-      this.participants.set(participant.user_id, participant);
+      const participant = { visible_from_id: 1, isUndrained: false, ...JSON.parse(state) };
+      this.#set(participant as MirroredParticipant);
     }
     return this.state !== null;
   }
@@ -77,27 +84,54 @@ export class Mirror {
       participant.user_id,
       JSON.stringify(participant),
     );
+    this.#set(participant);
+  }
+
+  #set(participant: MirroredParticipant): void {
     this.participants.set(participant.user_id, participant);
+    if (participant.isUndrained) this.#undrained.add(participant.user_id);
+    else this.#undrained.delete(participant.user_id);
   }
 
   /**
    * Moves a read position forward, in memory: it follows from the log until the drain has passed it, and
-   * {@link saveReads} stores it then. A row for each message would cost more than the message.
+   * {@link saveUnsaved} stores it then. A row for each message would cost more than the message.
    */
   readTo(userId: string, id: number): void {
     const participant = this.participants.get(userId);
     if (!participant || participant.last_read_id >= id) return;
-    this.participants.set(userId, { ...participant, last_read_id: id });
-    this.#ahead.add(userId);
+    this.#set({ ...participant, last_read_id: id });
+    this.#unsaved.add(userId);
   }
 
-  /** Stores the read positions that moved. */
-  saveReads(): void {
-    for (const userId of this.#ahead) {
+  /** Those whose positions Postgres may not have, `limit` of them. */
+  undrained(limit: number): MirroredParticipant[] {
+    const users = [...this.#undrained].slice(0, limit);
+    return users.flatMap((userId) => this.participants.get(userId) ?? []);
+  }
+
+  /** Postgres has these as they are; who changed meanwhile stays undrained. */
+  markDrained(participants: readonly MirroredParticipant[]): void {
+    for (const participant of participants) {
+      const { user_id: userId } = participant;
+      if (this.participants.get(userId) !== participant) continue;
+      this.#set({ ...participant, isUndrained: false });
+      // Not worth a row of its own: an instance that reads it undrained writes it to Postgres once more.
+      this.#unsaved.add(userId);
+    }
+  }
+
+  get hasUnsaved(): boolean {
+    return this.#unsaved.size > 0;
+  }
+
+  /** Stores what is so far only in memory. */
+  saveUnsaved(): void {
+    for (const userId of this.#unsaved) {
       const participant = this.participants.get(userId);
       if (participant) this.writeParticipant(participant);
     }
-    this.#ahead.clear();
+    this.#unsaved.clear();
   }
 
   /** The participant, unless removed. */
@@ -119,7 +153,8 @@ export class Mirror {
 
 /** One difference between a mirror and a newer snapshot. */
 export type MirrorChange =
-  | { type: "title"; title: string | null }
+  /** Title or setting. */
+  | { type: "conversation" }
   | { type: "added"; participant: SnapshotParticipant }
   | { type: "updated"; participant: SnapshotParticipant }
   | { type: "removed"; userId: string };
@@ -132,8 +167,9 @@ export function diffSnapshot(mirror: Mirror, snapshot: ConversationSnapshot): Mi
     // A new joined_at means removed and added again between two versions: the removal was promised, too.
     if (present.get(userId) !== mirror.member(userId)?.joined_at) changes.push({ type: "removed", userId });
   }
-  if (mirror.state && mirror.state.title !== snapshot.title)
-    changes.push({ type: "title", title: snapshot.title });
+  const { state } = mirror;
+  if (state && (state.title !== snapshot.title || state.history_visibility !== snapshot.history_visibility))
+    changes.push({ type: "conversation" });
   for (const participant of snapshot.participants) {
     const known = mirror.member(participant.user_id);
     if (!known || known.joined_at !== participant.joined_at) changes.push({ type: "added", participant });

@@ -1,7 +1,7 @@
 import { findUncleanJson } from "../protocol/clean-json.ts";
 import { CLOSE } from "../protocol/close-codes.ts";
 import { type Refusal, refuse } from "../protocol/errors.ts";
-import { command } from "../protocol/frames.ts";
+import { command, type RefreshCommand } from "../protocol/frames.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import { toDetails } from "../protocol/validation.ts";
 import type { MessageCommand } from "./commands.ts";
@@ -23,12 +23,17 @@ export function receiveFrame<Socket extends SessionSocket>(
   }
   for (const item of parsed.items) {
     // Before validation, so that nonsense is limited like sense.
-    if (!core.charge(socket, echoOf(item))) continue;
+    if (!core.charge(socket, echoOf(item), isRefresh(item))) continue;
     const checked = checkCommand(item);
-    if (checked.ok) core.receive(socket, checked.command);
-    else core.sendError(socket, checked.refusal, checked.echo);
+    if (!checked.ok) core.sendError(socket, checked.refusal, checked.echo);
+    else if (checked.command.type === "auth.refresh") void core.refresh(socket, checked.command);
+    else core.receive(socket, checked.command);
   }
 }
+
+/** Whether it only concerns the session itself: then it need not wait for a message that was refused. */
+const isRefresh = (item: unknown): boolean =>
+  typeof item === "object" && item !== null && (item as { type?: unknown }).type === "auth.refresh";
 
 type ParsedFrame = { ok: true; items: unknown[] } | { ok: false; close: number; reason: string };
 
@@ -56,14 +61,14 @@ function parseFrame(frame: string | ArrayBuffer): ParsedFrame {
 }
 
 type CheckedCommand =
-  | { ok: true; command: MessageCommand & { ref?: string | undefined } }
+  | { ok: true; command: (MessageCommand | RefreshCommand) & { ref?: string | undefined } }
   | { ok: false; refusal: Refusal; echo: { ref?: string; temp_id?: string } };
 
 function checkCommand(item: unknown): CheckedCommand {
   const unclean = findUncleanJson(item);
   const parsed = command.safeParse(item);
   if (!unclean && parsed.success)
-    return { ok: true, command: parsed.data as MessageCommand & { ref?: string } };
+    return { ok: true, command: parsed.data as (MessageCommand | RefreshCommand) & { ref?: string } };
   const details = unclean ? [unclean] : toDetails(parsed.error);
   return {
     ok: false,

@@ -1,7 +1,9 @@
+import type { UnauthorizedReason } from "../protocol/close-codes.ts";
 import type { Conversation as ConversationEntity, Message, Participant } from "../protocol/entities.ts";
 import type { Result } from "../protocol/errors.ts";
 import type { MessageCommand } from "./commands.ts";
 import type { Caller, Inspection, LogPage } from "./conversation-core.ts";
+import type { CredentialMarks, Revocation } from "./revocations.ts";
 
 /** What a Worker may ask of a conversation's object. All that either knows of the other. */
 export interface ConversationRpc {
@@ -16,6 +18,12 @@ export interface ConversationRpc {
   summary(userId: string): Promise<Result<ConversationEntity>>;
   /** Everybody taking part, with what only the object knows: who is online, how far they have read. */
   participants(userId: string): Promise<Result<Participant[]>>;
+  /** Moves the user's read position forward; the answer comes when it is durable. Beyond the newest message is refused. */
+  read(userId: string, lastReadId: number): Promise<Result<ReadState>>;
+  /** What search cannot find in Postgres yet. */
+  searchTail(userId: string, query: string): Promise<Result<SearchTail>>;
+  /** Ends credentials before their time: their sessions are closed, and let in no more. */
+  revoke(revocation: Revocation): Promise<Result<void>>;
   /** Brings the object to at least this version of Postgres. */
   versionChanged(version: number): Promise<Result<void>>;
   /** State for operators. */
@@ -23,6 +31,34 @@ export interface ConversationRpc {
   /** Takes an upgrade described by {@link ConnectRequest} in {@link CONNECT_HEADER}. */
   fetch(url: string, init: RequestInit): Promise<Response>;
 }
+
+/** How far a user has read, all at one moment. */
+export interface ReadState {
+  last_read_id: number;
+  unread_count: number;
+  last_message_id: number;
+}
+
+/** Messages that are not in Postgres in their current state, seen by one participant. */
+export interface SearchTail {
+  /** The first message that the participant may see. */
+  visibleFromId: number;
+  head: number;
+  /** Those that match, newest first. */
+  messages: Message[];
+  /** All of them, matching or not: what Postgres finds for these ids is out of date. */
+  superseded: number[];
+}
+
+/** What an object may ask of the Worker: the entrypoint `Authenticator`. */
+export interface AuthenticatorRpc {
+  /** Checks a credential as at the door. Throws when it cannot be checked now. */
+  authenticate(token: string): Promise<Authenticated>;
+}
+
+export type Authenticated =
+  | { ok: true; identity: CredentialMarks & { expiresAt: number | null } }
+  | { ok: false; reason: UnauthorizedReason };
 
 /** What the Worker tells of an upgrade. */
 export interface ConnectRequest {

@@ -1,6 +1,14 @@
 import { expect, test } from "vitest";
 import { refuse } from "../protocol/errors.ts";
-import { closeQuietly, encodeFrames, heldBack, holdFor, Sessions } from "./sessions.ts";
+import {
+  closeQuietly,
+  encodeFrames,
+  heldBack,
+  holdFor,
+  roundOf,
+  type SessionAttachment,
+  Sessions,
+} from "./sessions.ts";
 
 class FakeSocket {
   sent: string[] = [];
@@ -13,7 +21,21 @@ class FakeSocket {
   close(code: number, reason: string): void {
     this.closed = [code, reason];
   }
+  attachment: unknown;
+  serializeAttachment(attachment: SessionAttachment): void {
+    this.attachment = attachment;
+  }
 }
+
+const attached = (userId: string, expiresAt: number | null = null): SessionAttachment => ({
+  userId,
+  clientId: null,
+  expiresAt,
+  connectedAt: 0,
+  jti: null,
+  issuedAtMs: null,
+  address: null,
+});
 
 const event = (seq: number, size = 0) =>
   ({ type: "conversation.deleted", seq, pad: "x".repeat(size) }) as never;
@@ -31,8 +53,8 @@ test("S9: one event stands alone, several share a frame, and no frame grows with
 test("S11: a broadcast skips and closes sessions whose credential ended", () => {
   const sessions = new Sessions<FakeSocket>();
   const [open, ended] = [new FakeSocket(), new FakeSocket()];
-  sessions.add(open, { userId: "a", clientId: null, expiresAt: null, connectedAt: 0 });
-  sessions.add(ended, { userId: "b", clientId: null, expiresAt: 1_000, connectedAt: 0 });
+  sessions.add(open, attached("a"));
+  sessions.add(ended, attached("b", 1_000));
   sessions.broadcast([event(1)], 1_000);
   expect(open.sent).toHaveLength(1);
   expect(ended.sent).toEqual([]);
@@ -42,8 +64,7 @@ test("S11: a broadcast skips and closes sessions whose credential ended", () => 
 test("a socket that breaks while others are told is dropped alone", () => {
   const sessions = new Sessions<FakeSocket>();
   const sockets = [new FakeSocket(), new FakeSocket(), new FakeSocket()];
-  for (const socket of sockets)
-    sessions.add(socket, { userId: "a", clientId: null, expiresAt: null, connectedAt: 0 });
+  for (const socket of sockets) sessions.add(socket, attached("a"));
   (sockets[1] as FakeSocket).isBroken = true;
   sessions.broadcast([event(1)], 0);
   expect(sockets.map(({ sent }) => sent.length)).toEqual([1, 0, 1]);
@@ -88,4 +109,22 @@ test("S15: of two refused commands the earlier one is waited for", () => {
   holdFor(session, { key: "a", number: 1 }, error, 0);
   expect(heldBack(session, { key: "b", number: 3 }, 1)).toBe(error);
   expect(heldBack(session, { key: "a", number: 4 }, 1)).toBeNull();
+});
+
+test("S18: a session is warned in the last round but one before its credential ends, once", () => {
+  const sessions = new Sessions<FakeSocket>();
+  const socket = new FakeSocket();
+  const session = sessions.add(socket, attached("a", 600_500));
+  expect(roundOf(session)).toBe(540_000);
+  sessions.warnExpiring(539_999);
+  expect(socket.sent).toEqual([]);
+  sessions.warnExpiring(540_000);
+  sessions.warnExpiring(541_000);
+  expect(socket.sent.map((text) => JSON.parse(text))).toEqual([
+    { type: "auth.expiring", expires_at: new Date(600_500).toISOString() },
+  ]);
+  expect(roundOf(session)).toBe(660_000);
+  sessions.refresh(session, { expiresAt: 4_000_000, jti: "new", issuedAtMs: 600_000 });
+  expect(roundOf(session)).toBe(3_900_000);
+  expect(socket.attachment).toEqual({ ...attached("a", 4_000_000), jti: "new", issuedAtMs: 600_000 });
 });

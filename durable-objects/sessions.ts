@@ -6,6 +6,8 @@ import type { ServerEvent } from "../protocol/frames.ts";
 export interface SessionSocket {
   send(text: string): void;
   close(code: number, reason: string): void;
+  /** Keeps what must survive hibernation. */
+  serializeAttachment(attachment: SessionAttachment): void;
 }
 
 /** What survives hibernation with a socket. */
@@ -16,6 +18,11 @@ export interface SessionAttachment {
   /** End of the credential, Unix milliseconds; null if it has none. */
   expiresAt: number | null;
   connectedAt: number;
+  /** The `jti` of the credential, and when it was made, Unix milliseconds; null where it does not say. */
+  jti: string | null;
+  issuedAtMs: number | null;
+  /** Where the socket comes from, as the platform says; null where it does not. */
+  address: string | null;
 }
 
 /** The object's record of one open socket. */
@@ -24,6 +31,8 @@ export interface Session<Socket extends SessionSocket> extends SessionAttachment
   /** Commands that came over it so far. */
   commands: number;
   hold: Hold | null;
+  /** Whether it knows that its credential ends soon. */
+  isWarned: boolean;
 }
 
 /** A command as its sender and its session know it. */
@@ -79,8 +88,9 @@ export function heldBack(
   return hold.refusal;
 }
 
+/** A moment that is further away than was ever set means that the clock was set back: then it does not count. */
 const isGivenUp = ({ untilMs, held }: Hold, nowMs: number): boolean =>
-  untilMs <= nowMs && held >= HOLD_COMMANDS;
+  (untilMs <= nowMs || untilMs - nowMs > HOLD_MS) && held >= HOLD_COMMANDS;
 
 /** The open sockets of one conversation. */
 export class Sessions<Socket extends SessionSocket> {
@@ -88,7 +98,7 @@ export class Sessions<Socket extends SessionSocket> {
   readonly #ofUser = new Map<string, Set<Session<Socket>>>();
 
   add(socket: Socket, attachment: SessionAttachment): Session<Socket> {
-    const session: Session<Socket> = { socket, ...attachment, commands: 0, hold: null };
+    const session: Session<Socket> = { socket, ...attachment, commands: 0, hold: null, isWarned: false };
     this.remove(socket);
     this.#bySocket.set(socket, session);
     const others = this.#ofUser.get(session.userId);
@@ -123,21 +133,64 @@ export class Sessions<Socket extends SessionSocket> {
     return this.#bySocket.size;
   }
 
-  /** Earliest end of a credential; null when none ends. */
-  earliestExpiry(): number | null {
-    let earliest: number | null = null;
-    for (const { expiresAt } of this.#bySocket.values()) {
-      if (expiresAt !== null && (earliest === null || expiresAt < earliest)) earliest = expiresAt;
+  /** When the next session is to be warned or closed because its credential ends; null when none ends. */
+  nextRound(): number | null {
+    let next: number | null = null;
+    for (const session of this.#bySocket.values()) {
+      const round = roundOf(session);
+      if (round !== null && (next === null || round < next)) next = round;
     }
-    return earliest;
+    return next;
   }
 
-  /** Tells everybody whose credential still holds, in frames serialised once; closes those whose credential ended. */
-  broadcast(events: readonly ServerEvent[], nowMs: number): void {
+  /** Tells those whose credential ends before the next round, once. */
+  warnExpiring(nowMs: number): void {
+    for (const session of this.#bySocket.values()) {
+      const { expiresAt } = session;
+      if (session.isWarned || expiresAt === null || warnedAt(expiresAt) > nowMs) continue;
+      session.isWarned = true;
+      this.send(session, { type: "auth.expiring", expires_at: new Date(expiresAt).toISOString() });
+    }
+  }
+
+  /** Puts a new credential of the same user in the place of the old one. */
+  refresh(
+    session: Session<Socket>,
+    credential: Pick<SessionAttachment, "expiresAt" | "jti" | "issuedAtMs">,
+  ): void {
+    // The same credential again ends no later, and its end need not be told again.
+    const isLater = (credential.expiresAt ?? Number.POSITIVE_INFINITY) > (session.expiresAt ?? 0);
+    Object.assign(session, credential, { isWarned: session.isWarned && !isLater });
+    const { userId, clientId, expiresAt, connectedAt, jti, issuedAtMs, address } = session;
+    session.socket.serializeAttachment({
+      userId,
+      clientId,
+      expiresAt,
+      connectedAt,
+      jti,
+      issuedAtMs,
+      address,
+    });
+  }
+
+  /**
+   * Tells everybody whose credential still holds, in frames serialised once; closes those whose credential ended.
+   *
+   * @param eventsFor what a user is told instead; null for what all are told
+   */
+  broadcast(
+    events: readonly ServerEvent[],
+    nowMs: number,
+    eventsFor: (userId: string) => readonly ServerEvent[] | null = () => null,
+  ): void {
     const frames = encodeFrames(events);
     for (const session of this.#bySocket.values()) {
-      if (isExpired(session, nowMs)) this.close(session, CLOSE.unauthorized, "expired");
-      else for (const frame of frames) this.#send(session, frame);
+      if (isExpired(session, nowMs)) {
+        this.close(session, CLOSE.unauthorized, "expired");
+        continue;
+      }
+      const own = eventsFor(session.userId);
+      for (const frame of own ? encodeFrames(own) : frames) this.#send(session, frame);
     }
   }
 
@@ -198,6 +251,21 @@ export function encodeFrames(events: readonly ServerEvent[]): string[] {
   return frames;
 }
 
+/** Sessions are warned and closed in rounds this far apart, so that an idle object is woken for all of them at once. */
+const ROUND_MS = 60_000;
+
+/** The last round but one before the credential ends. */
+const warnedAt = (expiresAt: number): number => (Math.floor(expiresAt / ROUND_MS) - 1) * ROUND_MS;
+
+/** The round that the session waits for: the one that warns it, then the first after its credential ended. */
+export function roundOf({ expiresAt, isWarned, connectedAt }: Session<SessionSocket>): number | null {
+  if (expiresAt === null) return null;
+  const warned = warnedAt(expiresAt);
+  // Who connects in the last moments learns when it ends from `ready`.
+  if (!isWarned && warned > connectedAt) return warned;
+  return Math.ceil(expiresAt / ROUND_MS) * ROUND_MS;
+}
+
 export const isExpired = ({ expiresAt }: SessionAttachment, nowMs: number): boolean =>
   expiresAt !== null && expiresAt <= nowMs;
 
@@ -221,6 +289,8 @@ export function closeCodeOf({ code }: Refusal): number {
       return CLOSE.conversationNotFound;
     case "RATE_LIMITED":
       return CLOSE.tooManyConnections;
+    case "UNAUTHORIZED":
+      return CLOSE.unauthorized;
     default:
       return CLOSE.tryAgain;
   }

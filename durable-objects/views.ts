@@ -4,7 +4,7 @@ import type { DurableEvent, Ready } from "../protocol/frames.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { Position } from "./commands.ts";
 import type { Log } from "./log.ts";
-import type { Mirror, MirrorChange } from "./mirror.ts";
+import type { Mirror, MirrorChange, MirroredParticipant } from "./mirror.ts";
 
 /** A conversation at one moment, to be shown. Nothing here writes. */
 export interface View {
@@ -18,6 +18,7 @@ export interface View {
 /** Changes after `since`, by seq, in their current state only; null when they cannot be told completely. */
 export function changesSince(
   view: View,
+  member: MirroredParticipant,
   since: number | undefined,
   epoch: string | undefined,
 ): DurableEvent[] | null {
@@ -26,9 +27,12 @@ export function changesSince(
   if (!state || since === undefined || epoch !== state.epoch) return null;
   if (since > position.seq || since < state.baseSeq || position.seq - since > LIMITS.resumeChanges)
     return null;
+  // Who left and came back lacks what lies between, and what they had before is not theirs any more.
+  if (member.visible_from_id > 1 && since < member.joinedSeq) return null;
   const messages = log.changedSince(since, position.seq, LIMITS.resumeCharacters);
   if (!messages) return null;
-  const events: DurableEvent[] = messages.map(({ message, createdSeq }) => {
+  const visible = messages.filter(({ message }) => message.id >= member.visible_from_id);
+  const events: DurableEvent[] = visible.map(({ message, createdSeq }) => {
     const type =
       createdSeq > since
         ? "message.created"
@@ -37,7 +41,7 @@ export function changesSince(
           : "message.deleted";
     return { type, seq: message.seq, message };
   });
-  if (state.seq > since) events.push(mirrorEvent(view, { type: "title", title: state.title }, state.seq));
+  if (state.seq > since) events.push(mirrorEvent(view, { type: "conversation" }, state.seq));
   for (const participant of mirror.participants.values()) {
     if (participant.seq <= since) continue;
     const change: MirrorChange = participant.removed
@@ -48,26 +52,44 @@ export function changesSince(
   return events.sort((a, b) => a.seq - b.seq);
 }
 
-/** The latest page of what the log holds, and whether there are older messages anywhere. */
-export function latestPage({ log, mirror, position }: View): { messages: Message[]; hasMore: boolean } {
-  const messages = log.pageBefore(position.head + 1, mirror.state?.floor ?? 1, LIMITS.pageSizeDefault);
-  return { messages, hasMore: (messages[0]?.id ?? position.head + 1) > 1 };
+/** The latest page of what the log holds, and whether there are older messages anywhere that the participant may see. */
+export function latestPage(
+  { log, mirror, position }: View,
+  { visible_from_id: from }: MirroredParticipant,
+): { messages: Message[]; hasMore: boolean } {
+  const floor = Math.max(from, mirror.state?.floor ?? 1);
+  const messages = log.pageBefore(position.head + 1, floor, LIMITS.pageSizeDefault);
+  return { messages, hasMore: (messages[0]?.id ?? position.head + 1) > from };
 }
 
-/** A change of title or participants as the event that tells of it. */
+/**
+ * The events as somebody gets them who sees the conversation from `fromId` on: a change of an older message keeps its
+ * seq, and says nothing but what everybody knows.
+ */
+export function eventsFrom(view: View, events: readonly DurableEvent[], fromId: number): DurableEvent[] {
+  return events.map((event) => {
+    const id = "message" in event ? event.message.id : "message_id" in event ? event.message_id : null;
+    return id === null || id >= fromId ? event : mirrorEvent(view, { type: "conversation" }, event.seq);
+  });
+}
+
+/** A change of the conversation or its participants as the event that tells of it. */
 export function mirrorEvent(view: View, change: MirrorChange, seq: number): DurableEvent {
   switch (change.type) {
-    case "title":
+    case "conversation": {
+      const { id = "", title = null, history_visibility = "beginning" } = view.mirror.state ?? {};
       return {
         type: "conversation.updated",
         seq,
         conversation: {
-          id: view.mirror.state?.id ?? "",
-          title: change.title,
+          id,
+          title,
           updated_at: updatedAt(view),
           participant_count: view.mirror.members().length,
+          history_visibility,
         },
       };
+    }
     case "removed":
       return { type: "conversation.participant_removed", seq, user_id: change.userId };
     case "added":
@@ -87,6 +109,7 @@ export function conversationFor(view: View, userId: string): Conversation {
   if (!state) throw new Error("A conversation that is not loaded cannot be shown.");
   const member = mirror.member(userId);
   const lastReadId = member?.last_read_id ?? 0;
+  const isHeadVisible = position.head >= (member?.visible_from_id ?? 1);
   return {
     id: state.id,
     type: state.type,
@@ -95,8 +118,9 @@ export function conversationFor(view: View, userId: string): Conversation {
     created_at: state.created_at,
     updated_at: updatedAt(view),
     last_message_id: position.head,
-    last_message: log.get(position.head),
+    last_message: isHeadVisible ? log.get(position.head) : null,
     participant_count: mirror.members().length,
+    history_visibility: state.history_visibility,
     me: {
       role: member?.role ?? "member",
       last_read_id: lastReadId,

@@ -30,6 +30,21 @@ export const seq = z.int().min(0);
 /** The sender's idempotency key. */
 export const tempId = z.string().min(1).max(LIMITS.tempIdLength);
 
+/**
+ * What a reaction says: one emoji (RGI_Emoji of Unicode's UTS #51, with or without its variation selector), or a name
+ * such as `:party:` that the application shows a picture for.
+ */
+export const emoji = z
+  .string()
+  .max(LIMITS.emojiLength)
+  .transform((text) => (isEmoji(text) || !isEmoji(`${text}${EMOJI_STYLE}`) ? text : `${text}${EMOJI_STYLE}`))
+  .refine((text) => isEmoji(text) || EMOJI_NAME.test(text), "must be one emoji, or a name such as :party:");
+
+/** Variation selector 16, which makes a character an emoji that is also a text symbol. */
+const EMOJI_STYLE = "\ufe0f";
+const EMOJI_NAME = /^:[a-z0-9_+-]+:$/;
+const isEmoji = (text: string): boolean => /^\p{RGI_Emoji}$/v.test(text);
+
 /** ISO 8601, UTC, milliseconds. */
 export const timestamp = z.iso.datetime();
 
@@ -38,6 +53,10 @@ export type ConversationType = z.infer<typeof conversationType>;
 
 export const role = z.enum(["admin", "member"]);
 export type Role = z.infer<typeof role>;
+
+/** What those see who join later: everything, or what comes after they join. */
+export const historyVisibility = z.enum(["beginning", "joining"]);
+export type HistoryVisibility = z.infer<typeof historyVisibility>;
 
 export const title = z
   .string()
@@ -98,7 +117,17 @@ export const messageBodyInput = z
   );
 
 export const reaction = z.object({ emoji: z.string(), count: z.int(), user_ids: z.array(z.string()) });
+/** One emoji under a message, and who gave it, first comers first. */
 export type Reaction = z.infer<typeof reaction>;
+
+/** What the system message about a change says, in `body.data`. `sender_id` is who made the change. */
+export const systemEvent = z.discriminatedUnion("event", [
+  z.object({ event: z.literal("participants_added"), user_ids: z.array(z.string()) }),
+  z.object({ event: z.literal("participant_removed"), user_id: z.string() }),
+  z.object({ event: z.literal("participant_left"), user_id: z.string() }),
+  z.object({ event: z.literal("conversation_renamed"), title: z.string().nullable() }),
+]);
+export type SystemEvent = z.infer<typeof systemEvent>;
 
 export const message = z.object({
   id: messageId,
@@ -156,6 +185,7 @@ export const conversation = z.object({
   last_message_id: z.int().min(0),
   last_message: message.nullable(),
   participant_count: z.int(),
+  history_visibility: historyVisibility,
   me: conversationMe,
 });
 /** A conversation as one of its participants sees it. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import {
   conversation,
+  emoji,
   message,
   messageBodyInput,
   messageId,
@@ -30,12 +31,39 @@ export const editCommand = z.strictObject({
 });
 export const deleteCommand = z.strictObject({ type: z.literal("message.delete"), id: messageId, ref });
 
+export const addReactionCommand = z.strictObject({
+  type: z.literal("reaction.add"),
+  id: messageId,
+  emoji,
+  ref,
+});
+export const removeReactionCommand = z.strictObject({
+  type: z.literal("reaction.remove"),
+  id: messageId,
+  emoji,
+  ref,
+});
+/** Gives the session a new credential of the same user, before the old one ends. */
+export const refreshCommand = z.strictObject({
+  type: z.literal("auth.refresh"),
+  token: z.string().min(1).max(LIMITS.tokenLength),
+  ref,
+});
+
 /** Any command a conversation's socket accepts. */
-export const command = z.discriminatedUnion("type", [sendCommand, editCommand, deleteCommand]);
+export const command = z.discriminatedUnion("type", [
+  sendCommand,
+  editCommand,
+  deleteCommand,
+  addReactionCommand,
+  removeReactionCommand,
+  refreshCommand,
+]);
 export type Command = z.infer<typeof command>;
 export type SendCommand = z.infer<typeof sendCommand>;
 export type EditCommand = z.infer<typeof editCommand>;
 export type DeleteCommand = z.infer<typeof deleteCommand>;
+export type RefreshCommand = z.infer<typeof refreshCommand>;
 export const COMMAND_TYPES = command.options.map((option) => option.shape.type.value);
 
 // Events: what the server sends.
@@ -46,6 +74,7 @@ export const conversationHead = conversation.pick({
   title: true,
   updated_at: true,
   participant_count: true,
+  history_visibility: true,
 });
 
 export const messageCreated = z.object({
@@ -61,6 +90,19 @@ export const messageDeleted = z.object({
   seq,
   message,
   /** Present on the answer to a repeated delete: not a new change, sent to that one socket. */
+  duplicate: z.literal(true).optional(),
+});
+/** One user gave a message one emoji, or took it back. */
+export const reactionUpdated = z.object({
+  type: z.literal("reaction.updated"),
+  seq,
+  message_id: messageId,
+  emoji: z.string(),
+  user_id: z.string(),
+  added: z.boolean(),
+  /** How many users give it this emoji now. */
+  count: z.int().min(0),
+  /** Present on the answer to a repeat: not a new change, sent to that one socket. */
   duplicate: z.literal(true).optional(),
 });
 export const conversationUpdated = z.object({
@@ -90,6 +132,7 @@ export const durableEvent = z.discriminatedUnion("type", [
   messageCreated,
   messageUpdated,
   messageDeleted,
+  reactionUpdated,
   conversationUpdated,
   conversationDeleted,
   participantAdded,
@@ -135,6 +178,16 @@ export const errorEvent = z.object({
 });
 export type ErrorEvent = z.infer<typeof errorEvent>;
 
+/** The credential ends soon: `auth.refresh` with a new one keeps the socket. */
+export const authExpiring = z.object({ type: z.literal("auth.expiring"), expires_at: timestamp });
+/** `auth.refresh` was accepted. */
+export const authRefreshed = z.object({
+  type: z.literal("auth.refreshed"),
+  ref: z.string().optional(),
+  /** When the new credential ends; null if it does not. */
+  expires_at: timestamp.nullable(),
+});
+
 /** Anything the server sends on a conversation's socket. A frame holds one of these or an array of them. */
-export const serverEvent = z.union([ready, synced, errorEvent, durableEvent]);
+export const serverEvent = z.union([ready, synced, authExpiring, authRefreshed, errorEvent, durableEvent]);
 export type ServerEvent = z.infer<typeof serverEvent>;

@@ -18,8 +18,16 @@ export const LIMITS = {
   userIdLength: 128,
   /** `temp_id`, in UTF-16 units. */
   tempIdLength: 64,
+  /** A credential in `auth.refresh`, in characters. */
+  tokenLength: 16 * 1024,
   /** `ref`, in UTF-16 units. */
   refLength: 64,
+  /** An emoji, or the name of one, in UTF-16 units. */
+  emojiLength: 64,
+  /** Different emojis under one message. */
+  reactionsPerMessage: 20,
+  /** `Idempotency-Key`, in characters. */
+  idempotencyKeyLength: 255,
   /** Participants of one conversation. */
   participants: 1_000,
   /** Sockets of one user in one conversation. */
@@ -27,6 +35,9 @@ export const LIMITS = {
   /** Commands of one user in one conversation: sustained rate and burst. Settings may change both. */
   commandsPerSecond: 20,
   commandBurst: 40,
+  /** The same for all sockets of one address in one conversation: an office of many people has one address. */
+  addressCommandsPerSecond: 400,
+  addressCommandBurst: 800,
   /** `limit` of a list. */
   pageSizeDefault: 50,
   pageSizeMax: 100,

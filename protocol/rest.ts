@@ -3,6 +3,8 @@ import { isCleanText } from "./clean-json.ts";
 import {
   conversationId,
   conversationType,
+  emoji,
+  historyVisibility,
   messageBodyInput,
   messageId,
   role,
@@ -24,17 +26,37 @@ export const createConversation = z.strictObject({
   title: title.nullish(),
   participant_ids: participantIds,
   location_hint: locationHint.optional(),
+  history_visibility: historyVisibility.optional(),
 });
 export type CreateConversation = z.infer<typeof createConversation>;
 
-export const updateConversation = z.strictObject({ title: title.nullable() });
+/** Makes a creation that is repeated with the same key, by the same user within a day, the same creation. */
+export const idempotencyHeader = z.object({
+  "idempotency-key": z
+    .string()
+    .min(1)
+    .max(LIMITS.idempotencyKeyLength)
+    .regex(/^[\x20-\x7e]+$/, "must be printable ASCII")
+    .optional(),
+});
+
+export const updateConversation = z
+  .strictObject({ title: title.nullable().optional(), history_visibility: historyVisibility.optional() })
+  .refine(
+    (changes) => changes.title !== undefined || changes.history_visibility !== undefined,
+    "must have title or history_visibility",
+  );
+export type UpdateConversation = z.infer<typeof updateConversation>;
 export const addParticipants = z.strictObject({ user_ids: participantIds.min(1), role: role.optional() });
 export const updateParticipant = z.strictObject({ role });
 export const sendMessage = z.strictObject({
   temp_id: tempId,
   body: messageBodyInput,
   reply_to_id: messageId.nullish(),
+  /** `system` is for service credentials alone. */
+  type: z.enum(["user", "system"]).optional(),
 });
+export const markRead = z.strictObject({ last_read_id: z.int().min(0) });
 export const editMessage = z.strictObject({ body: messageBodyInput });
 
 /** A whole number as it stands in a URL: digits only, so that "1e3", " 5" and "0x10" are refused. */
@@ -52,6 +74,7 @@ export const participantParams = conversationParams.extend({ user_id: userId });
 export const messageParams = conversationParams.extend({
   message_id: urlInteger(1, Number.MAX_SAFE_INTEGER),
 });
+export const reactionParams = messageParams.extend({ emoji });
 export const sinceParams = conversationParams.extend({ message_id: urlInteger(0, Number.MAX_SAFE_INTEGER) });
 
 export const listQuery = z.object({ limit, cursor: z.string().max(256).refine(isCleanText).optional() });

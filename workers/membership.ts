@@ -1,6 +1,6 @@
 import { describeError, openDatabase } from "../db/client.ts";
 import type { ChangeOutcome, ChangeVerdict } from "../db/conversations.ts";
-import { purgeDeleted } from "../db/conversations.ts";
+import { purgeDeleted, purgeIdempotencyKeys } from "../db/conversations.ts";
 import { markTold, markUntellable, purgeTold, untoldChangesQuery } from "../db/outbox.ts";
 import { conversationNotFound, type Refusal, refuse } from "../protocol/errors.ts";
 import { LIMITS } from "../protocol/limits.ts";
@@ -94,6 +94,7 @@ export async function sweep(env: Env): Promise<void> {
   if (failed.length > 0) await markUntellable(db, failed);
   await purgeTold(db);
   await purgeDeleted(db);
+  await purgeIdempotencyKeys(db);
   if (rows.length > 0)
     console.log(
       JSON.stringify({ event: "outbox_swept", told: newest.size - failed.length, failed: failed.length }),

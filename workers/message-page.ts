@@ -26,7 +26,7 @@ export function completePage(
   const first = data[0]?.id;
   const last = data.at(-1)?.id;
   if (range.afterId !== undefined) return { data, has_more: last !== undefined && last < page.head };
-  return { data, has_more: first !== undefined && first > 1 };
+  return { data, has_more: first !== undefined && first > page.visibleFromId };
 }
 
 function newest(message: Message, changes: Message[]): Message {

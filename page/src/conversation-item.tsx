@@ -71,7 +71,7 @@ function preview(
   myId: string,
   t: Words,
 ): string {
-  if (last.type === "system") return systemText(last, personOf(last.sender_id, participants, t).name, t);
+  if (last.type === "system") return systemText(last, (id) => personOf(id, participants, t).name, t);
   const text = last.deleted_at ? t.deleted : messageText(last.body);
   if (last.sender_id === myId) return t.yourPreview(text);
   return type === "group" ? `${personOf(last.sender_id, participants, t).name}: ${text}` : text;

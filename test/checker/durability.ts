@@ -1,4 +1,12 @@
-import { type Conversation, isAcknowledged, isEnded, lastWords, mayHappen, sendKey } from "./facts.ts";
+import {
+  type Conversation,
+  causesOf,
+  isAcknowledged,
+  isEnded,
+  lastWords,
+  mayHappen,
+  sendKey,
+} from "./facts.ts";
 import type { LogEntry, Row, SeenEntry } from "./history.ts";
 import type { RuleFactory } from "./rule.ts";
 
@@ -138,7 +146,8 @@ function lastWordFault(conversation: Conversation, { id, seq, sender, temp_id, h
   const now = edits.filter((edit) => isAcknowledged(edit) && edit.seq === seq);
   const isEdited = edits.some(isAcknowledged);
   const send = temp_id === null || isEdited ? undefined : conversation.sends.get(sendKey(sender, temp_id));
-  const last = now.length > 0 ? now : [...lastWords(edits), ...(send?.operations ?? [])];
+  const said = temp_id === null ? causesOf(conversation, { id, sender, temp_id, hash }) : [];
+  const last = now.length > 0 ? now : [...lastWords(edits), ...(send?.operations ?? []), ...said];
   return last.some(({ asked }) => asked.hash === hash) ? null : "does not say what was asked for last";
 }
 

@@ -39,7 +39,7 @@ export interface Conversation {
   readonly name: string;
   /** By {@link sendKey}. */
   readonly sends: Map<string, Send>;
-  /** The same by {@link sayingKey}. */
+  /** The same by {@link sayingKey}, and with them the changes that system messages tell of. */
   readonly sayings: Map<string, Operation[]>;
   /** Edits and deletes by message. */
   readonly changes: Map<number, Operation[]>;
@@ -83,7 +83,7 @@ export function lastWords(operations: readonly Operation[]): Operation[] {
 
 /**
  * What may have brought a message into a state: the deletions of it, or the edits that say this, and what its sender
- * sent saying this, under this temp_id where it is told.
+ * sent or changed saying this, under this temp_id where it is told.
  */
 export function causesOf(conversation: Conversation, state: Omit<Row, "seq">): Operation[] {
   const { id, sender, temp_id, hash } = state;
@@ -261,14 +261,15 @@ export class Facts {
   }
 
   #enter(conversation: Conversation, operation: Operation): void {
-    const { op, user: sender, temp_id = "", hash = "", id = 0, target = "" } = operation.asked;
+    const { op, user: sender, temp_id = "", hash, id = 0, target = "" } = operation.asked;
+    // What is said by a send, or by the system about a change.
+    if (hash !== undefined && op !== "edit") append(conversation.sayings, sayingKey(sender, hash), operation);
     switch (op) {
       case "send": {
         const key = sendKey(sender, temp_id);
         const send = conversation.sends.get(key);
         if (send) send.operations.push(operation);
         else conversation.sends.set(key, { sender, temp_id, operations: [operation] });
-        append(conversation.sayings, sayingKey(sender, hash), operation);
         break;
       }
       case "edit":

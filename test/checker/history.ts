@@ -64,7 +64,10 @@ export interface OperationEntry {
   id?: number;
   /** The change it made, in an `ok`, where known. */
   seq?: number;
-  /** Of the body asked for, in the `invoke` of `send` and `edit`. */
+  /**
+   * Of the body asked for, in the `invoke` of `send` and `edit`; in that of `add`, `remove` and `rename`, of the system
+   * message that tells of it, where there is one.
+   */
   hash?: string;
   /** Who is added or removed. */
   target?: string;
@@ -187,6 +190,7 @@ export interface Row {
   id: number;
   seq: number;
   sender: string;
+  /** Null for a system message. */
   temp_id: string | null;
   hash: Hash;
 }

@@ -144,7 +144,8 @@ function askedPositions(conversation: Conversation): {
     list.push(...operations);
   }
   const own = new Map<string, number>();
-  for (const { id, sender } of finalRows(conversation)) own.set(sender, Math.max(id, own.get(sender) ?? 0));
+  for (const { id, sender, temp_id } of finalRows(conversation))
+    if (temp_id !== null) own.set(sender, Math.max(id, own.get(sender) ?? 0));
   return { sends, own };
 }
 
@@ -164,7 +165,7 @@ interface Deletion {
 
 /**
  * **I10 unread.** Each count is the number of messages of others after `last_read_id` up to the head it names that are not
- * deleted: at the seq it names exactly. Where it names none, or the conversation had several epochs, a deletion counts if
+ * deleted, system messages apart: at the seq it names exactly. Where it names none, or the conversation had several epochs, a deletion counts if
  * somebody knew of it before the count was asked for, does not count if it was asked for later than the count was told,
  * and may or may not count otherwise.
  *
@@ -192,7 +193,9 @@ export const unreadCounts: RuleFactory = (report) => {
       const { name, epochs } = conversation;
       const told = counts.get(name);
       if (!told || !conversation.log || isEnded(conversation)) return;
-      const rows = finalRows(conversation).sort((a, b) => a.id - b.id);
+      const rows = finalRows(conversation)
+        .filter(({ temp_id }) => temp_id !== null)
+        .sort((a, b) => a.id - b.id);
       const ids = rows.map(({ id }) => id);
       const own = new Map<string, number[]>();
       for (const { id, sender } of rows) {

@@ -8,6 +8,7 @@ import {
   type MessageInput,
 } from "../../client/index.ts";
 import type { Message } from "../../protocol/entities.ts";
+import { systemBody } from "../stack/system-body.ts";
 import type { Invocation, OpenOperation, Recorder } from "./recorder.ts";
 import { type Held, hashOf, heldOf, type Look, lookAt, Tap } from "./tap.ts";
 
@@ -181,8 +182,9 @@ export class Device<P extends Port = Port> {
     operation: Omit<Invocation, "client" | "user">,
     call: () => Promise<unknown>,
   ): Promise<boolean> {
+    const said = systemBody(this.user, operation);
     const done = await this.#record(
-      operation,
+      { ...operation, ...(said ? { hash: hashOf(said) } : {}) },
       async () => {
         await call();
         return true;

@@ -4,6 +4,7 @@ import { ChatError } from "../../client/errors.ts";
 import type { SocketHandlers } from "../../client/socket.ts";
 import type { Message } from "../../protocol/entities.ts";
 import type { OperationEntry } from "../checker/history.ts";
+import { systemBody } from "../stack/system-body.ts";
 import { hashOf, rangesOf, rowOf } from "./digest.ts";
 import type { Edge, Reply } from "./edge.ts";
 import { Connection, FAIR, type Weather } from "./network.ts";
@@ -130,6 +131,20 @@ export class Device {
     });
   }
 
+  markRead(id: number): void {
+    const asked = this.#world.instant();
+    this.#operate({ op: "read", id }, async (end) => {
+      const state = await this.chat.api.markRead(this.#conversation, id);
+      this.#counted(asked, state.last_message_id, state.last_read_id, state.unread_count);
+      end({ id });
+    });
+  }
+
+  /** Gives a message the one emoji of this world: nothing that is said changes, but the order of changes does. */
+  react(id: number): void {
+    this.chat.api.addReaction(this.#conversation, id, "👍").catch(() => undefined);
+  }
+
   change(
     op: "add" | "remove" | "rename" | "end" | "promote",
     { target = "", title = "" }: { target?: string; title?: string },
@@ -148,7 +163,8 @@ export class Device {
       end: () => api.deleteConversation(id),
     };
     const named = op === "rename" ? { title } : op === "end" ? {} : { target };
-    this.#operate({ op, ...named }, async (end) => {
+    const said = systemBody(this.user, { op, ...named });
+    this.#operate({ op, ...named, ...(said ? { hash: hashOf(said) } : {}) }, async (end) => {
       await calls[op]();
       end({});
     });
@@ -168,19 +184,22 @@ export class Device {
   readSummary(): void {
     const asked = this.#world.instant();
     this.chat.api.getConversation(this.#conversation).then(
-      ({ last_message_id, me }) =>
-        this.#world.record({
-          kind: "count",
-          asked,
-          ...this.#names(),
-          via: "rest",
-          head: last_message_id,
-          seq: null,
-          last_read_id: me.last_read_id,
-          unread: me.unread_count,
-        }),
+      ({ last_message_id, me }) => this.#counted(asked, last_message_id, me.last_read_id, me.unread_count),
       () => undefined,
     );
+  }
+
+  #counted(asked: number, head: number, last_read_id: number, unread: number): void {
+    this.#world.record({
+      kind: "count",
+      asked,
+      ...this.#names(),
+      via: "rest",
+      head,
+      seq: null,
+      last_read_id,
+      unread,
+    });
   }
 
   loadOlder(): void {

@@ -2,7 +2,8 @@ import type { Message } from "../../protocol/entities.ts";
 import type { Row } from "../checker/history.ts";
 
 /** Equal for equal bodies: bodies here are small enough to be their own digest. */
-export const hashOf = (body: Pick<NonNullable<Message["body"]>, "text">): string => body.text ?? "";
+export const hashOf = ({ text, data }: Pick<NonNullable<Message["body"]>, "text" | "data">): string =>
+  text ?? JSON.stringify(data);
 
 export function rowOf({ id, seq, sender_id, temp_id, body }: Message): Row {
   return { id, seq, sender: sender_id, temp_id, hash: body === null ? null : hashOf(body) };

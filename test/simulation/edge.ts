@@ -115,6 +115,19 @@ export class Edge {
         ? { status: sent.value.isNew ? 201 : 200, body: { data: sent.value.message } }
         : refused(sent);
     }
+    if (method === "PUT" && path === "/read") {
+      const { last_read_id } = body as { last_read_id: number };
+      const read = await this.#ask(this.#object.call((core) => core.read(user, last_read_id)));
+      return read.ok ? { status: 200, body: { data: read.value } } : refused(read);
+    }
+    const reacted = /^\/messages\/(\d+)\/reactions\/(.+)$/.exec(path);
+    if (method === "PUT" && reacted) {
+      const [, id, emoji = ""] = reacted;
+      const outcome = await this.#ask(
+        this.#object.call((core) => core.execute(user, { type: "reaction.add", id: Number(id), emoji })),
+      );
+      return outcome.ok ? { status: 200, body: { data: outcome.value.message } } : refused(outcome);
+    }
     if (method === "GET" && path === "/participants") {
       const members = await this.#read(() => this.#postgres.members(user));
       return members
@@ -204,7 +217,14 @@ export class Edge {
   }
 }
 
-const callerOf = (userId: string): Caller => ({ userId, name: null, avatarUrl: null });
+const callerOf = (userId: string): Caller => ({
+  userId,
+  name: null,
+  avatarUrl: null,
+  jti: null,
+  issuedAtMs: null,
+  address: null,
+});
 
 function changeOf(method: string, path: string, body: unknown): Change | null {
   const target = /^\/participants\/(.+)$/.exec(path)?.[1];

@@ -42,6 +42,10 @@ class ServerSocket implements SessionSocket {
     this.#emit(() => this.sent?.(text));
   }
 
+  serializeAttachment(attachment: SessionAttachment): void {
+    this.attachment = attachment;
+  }
+
   close(code: number, _reason: string): void {
     if (this.isClosed) return;
     this.isClosed = true;
@@ -307,14 +311,16 @@ export class SimulatedObject implements ServerEnd {
         return `id-${this.#ids}`;
       },
       postgres: {
-        loadSnapshot: () => outside(() => postgres.loadSnapshot()),
+        loadSnapshot: (sinceVersion) => outside(() => postgres.loadSnapshot(sinceVersion)),
         readNewest: (limit, beforeId) => outside(() => postgres.readNewest(limit, beforeId)),
         readByIds: (ids) => outside(() => postgres.readByIds(ids)),
         readByTempIds: (keys) => outside(() => postgres.readByTempIds(keys)),
         write: (batch) => outside(() => postgres.write(batch)),
         report: (stored, refusal) => outside(() => postgres.report(stored, refusal)),
       },
+      authenticate: () => outside(() => Promise.resolve({ ok: false, reason: "invalid" })),
       rateLimit: this.rateLimit,
+      addressRateLimit: this.rateLimit,
       note: () => undefined,
     };
   }

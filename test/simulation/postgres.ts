@@ -2,6 +2,8 @@ import type { ConversationSnapshot, SnapshotParticipant } from "../../db/convers
 import type { StoredMessage } from "../../db/messages.ts";
 import type { ConversationPostgres } from "../../durable-objects/conversation-core.ts";
 import type { DrainAnswer } from "../../durable-objects/drain.ts";
+import type { MessageBody } from "../../protocol/entities.ts";
+import { systemBody } from "../stack/system-body.ts";
 import type { World } from "./world.ts";
 
 /** How the database answers for a while. */
@@ -55,6 +57,8 @@ export class SimulatedPostgres {
   #underWay = 0;
   /** Versions that the object has not been told of, and when they were made. */
   #untold = new Map<number, number>();
+  /** The system message about each version, for the object to write. */
+  readonly #said: Array<{ version: number; actor_id: string; body: MessageBody }> = [];
 
   constructor(world: World, id: string, users: readonly string[]) {
     this.#world = world;
@@ -131,7 +135,7 @@ export class SimulatedPostgres {
   /** What the object asks. */
   forObject(): ConversationPostgres {
     return {
-      loadSnapshot: () => this.request(() => this.#snapshot()),
+      loadSnapshot: (sinceVersion) => this.request(() => this.#snapshot(sinceVersion)),
       readNewest: (limit, beforeId) => this.request(() => this.#page(limit, beforeId)),
       readByIds: (ids) =>
         this.request(() => ids.flatMap((id) => structuredClone(this.messages.get(id) ?? []))),
@@ -175,7 +179,11 @@ export class SimulatedPostgres {
     if (verdict === "done") {
       this.#apply(change);
       this.#version += 1;
-      if (this.#isActivated) this.#untold.set(this.#version, this.#world.now);
+      const body = systemBody(actor, { op: change.type, ...change });
+      if (this.#isActivated) {
+        this.#untold.set(this.#version, this.#world.now);
+        if (body) this.#said.push({ version: this.#version, actor_id: actor, body });
+      } else if (body) this.#say(actor, body);
     }
     return { verdict, tellVersion: this.#isActivated ? this.#version : null };
   }
@@ -234,23 +242,47 @@ export class SimulatedPostgres {
     }
   }
 
+  /** Writes the system message about a change while no object holds the conversation. */
+  #say(actor: string, body: MessageBody): void {
+    this.#lastMessageId += 1;
+    this.#seq += 1;
+    const [id, seq] = [this.#lastMessageId, this.#seq];
+    const message = {
+      id,
+      conversation_id: this.#id,
+      sender_id: actor,
+      temp_id: null,
+      type: "system" as const,
+      body,
+      reply_to_id: null,
+      reactions: [],
+      created_at: this.#time(),
+      edited_at: null,
+      deleted_at: null,
+      seq,
+    };
+    this.messages.set(id, { message, createdSeq: seq });
+  }
+
   #add(user: string, role: "admin" | "member"): void {
     this.participants.set(user, {
       user_id: user,
       role,
       joined_at: this.#time(),
       last_read_id: this.#lastMessageId,
+      visible_from_id: 1,
       user: { id: user, name: null, avatar_url: null },
     });
   }
 
-  #snapshot(): ConversationSnapshot | null {
+  #snapshot(sinceVersion: number | null): ConversationSnapshot | null {
     if (this.#isDeleted) return null;
     this.#isActivated = true;
     return structuredClone({
       id: this.#id,
       type: "group",
       title: this.#title,
+      history_visibility: "beginning",
       created_by: [...this.participants.keys()][0] ?? "",
       created_at: this.#updatedAt,
       updated_at: this.#updatedAt,
@@ -258,6 +290,9 @@ export class SimulatedPostgres {
       last_message_id: this.#lastMessageId,
       seq: this.#seq,
       participants: [...this.participants.values()],
+      said: this.#said
+        .filter(({ version }) => version > (sinceVersion ?? Number.POSITIVE_INFINITY))
+        .map(({ actor_id, body }) => ({ actor_id, body })),
     });
   }
 
@@ -266,13 +301,14 @@ export class SimulatedPostgres {
   }
 
   /** All of the batch or nothing; an older state never replaces a newer one. */
-  #write({ messages, seq }: { messages: StoredMessage[]; seq: number }): DrainAnswer {
+  #write({ messages, seq, participants }: Parameters<ConversationPostgres["write"]>[0]): DrainAnswer {
     for (const { message } of messages) {
       if (message.body?.text?.includes(UNSTORABLE))
         return { outcome: "refused", sqlState: "22P05", error: "untranslatable character" };
       for (const { message: other } of this.messages.values()) {
         if (
           other.id !== message.id &&
+          message.temp_id !== null &&
           other.sender_id === message.sender_id &&
           other.temp_id === message.temp_id
         )
@@ -284,11 +320,15 @@ export class SimulatedPostgres {
       const known = this.messages.get(message.id);
       if (!known) this.messages.set(message.id, stored);
       else if (known.message.seq < message.seq) {
-        const { seq: newSeq, body, edited_at, deleted_at } = message;
-        known.message = { ...known.message, seq: newSeq, body, edited_at, deleted_at };
+        const { seq: newSeq, body, reactions, edited_at, deleted_at } = message;
+        known.message = { ...known.message, seq: newSeq, body, reactions, edited_at, deleted_at };
       }
       const sender = this.participants.get(message.sender_id);
-      if (sender) sender.last_read_id = Math.max(sender.last_read_id, message.id);
+      if (sender && message.type === "user") sender.last_read_id = Math.max(sender.last_read_id, message.id);
+    }
+    for (const { user_id, joined_at, last_read_id } of participants) {
+      const known = this.participants.get(user_id);
+      if (known?.joined_at === joined_at) known.last_read_id = Math.max(known.last_read_id, last_read_id);
     }
     this.#seq = Math.max(this.#seq, seq);
     this.#lastMessageId = Math.max(this.#lastMessageId, ...messages.map(({ message }) => message.id));

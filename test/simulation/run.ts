@@ -86,6 +86,11 @@ class Run {
       if (device.handle.state.status !== "live") continue;
       for (const word of ["last", "very last"]) device.send(`${word} of ${device.name}`, null);
     }
+    // Who writes has read anyway: only whoever reads afterwards shows whether that is kept.
+    await world.runUntil(world.now + FLIGHT_MS);
+    for (const device of this.#devices.slice(0, this.#plan.seed % 3)) {
+      if (device.handle.state.status === "live") device.markRead(device.handle.state.last_message_id);
+    }
     const restBy = world.now + REST_LIMIT_MS;
     await world.runUntil(restBy, () => this.#isQuiet());
     // What is on the wire arrives; whoever still misses something then would miss it for ever.
@@ -145,6 +150,16 @@ class Run {
               ? { after_id: id, limit: 5 }
               : { before_id: Math.max(1, id), limit: 5 },
         );
+        break;
+      }
+      case "read":
+        // Most people read to the end.
+        device.markRead(Math.floor(Math.min(1, step.luck * 2) * device.handle.state.last_message_id));
+        break;
+      case "react": {
+        const { messages } = device.handle.state;
+        const message = messages[Math.floor(step.luck * messages.length)];
+        if (message) device.react(message.id);
         break;
       }
       case "summary":

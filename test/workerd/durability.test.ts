@@ -255,7 +255,7 @@ test("a message costs two rows written in the object, besides the batch's own", 
   await untilDrained(id);
   await runInDurableObject(objectOf(id), (_, state) => {
     const cursor = state.storage.sql.exec(
-      "insert into messages values (1000, 1000, 1000, 'x', 'y', 'user', '{}', null, 0, null, null) returning id",
+      "insert into messages values (1000, 1000, 1000, 'x', 'y', 'user', '{}', null, 0, null, null, null) returning id",
     );
     cursor.toArray();
     expect(cursor.rowsWritten).toBe(2);

@@ -1,8 +1,21 @@
 import { sql } from "drizzle-orm";
 import { expect, test } from "vitest";
+import { purgeDeleted } from "../../db/conversations.ts";
 import type { Conversation, Participant } from "../../protocol/entities.ts";
 import worker from "../../workers/index.ts";
-import { call, db, inspect, join, newConversation, newUser, open, testEnv, until } from "./harness.ts";
+import {
+  call,
+  db,
+  inspect,
+  join,
+  newConversation,
+  newUser,
+  open,
+  rowsOf,
+  testEnv,
+  until,
+  untilDrained,
+} from "./harness.ts";
 
 test("P4: a removed participant is cut off before the removal is answered, and cannot come back", async () => {
   const [ana, bo] = [newUser(), newUser()];
@@ -66,7 +79,8 @@ test("P5: added participants can join at once, and everybody is told", async () 
   await a.next("message.created");
   // Adding again changes nothing.
   await call(ana, "POST", `/conversations/${id}/participants`, { user_ids: [bo] });
-  expect((await inspect(id)).seq).toBe(2);
+  // Two: bo came, and the system message said so.
+  expect((await inspect(id)).seq).toBe(3);
 });
 
 test("P2 P3: roles, and the last admin", async () => {
@@ -90,6 +104,16 @@ test("P2 P3: roles, and the last admin", async () => {
   expect(await code(ana, "DELETE", `${path}/participants/${ana}`)).toBe(204);
   // Alone, the last one may go.
   expect(await code(cy, "DELETE", `${path}/participants/${cy}`)).toBe(204);
+});
+
+test("P9: a group that its last participant left is gone, and its rows with it", async () => {
+  const ana = newUser();
+  const id = await newConversation(ana);
+  await (await join(ana, id)).say("to nobody");
+  await untilDrained(id);
+  expect((await call(ana, "DELETE", `/conversations/${id}/participants/${ana}`)).status).toBe(204);
+  await purgeDeleted(db);
+  expect(await rowsOf(id)).toEqual([]);
 });
 
 test("P3: two admins who leave at the same moment do not both leave", async () => {

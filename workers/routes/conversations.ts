@@ -1,12 +1,15 @@
 import { Hono } from "hono";
 import {
+  changeHistoryVisibility,
   createConversation,
   deleteConversation,
   getConversation,
   type ListCursor,
   type ListedConversation,
   listConversations,
+  listUnread,
   renameConversation,
+  type Unread,
 } from "../../db/conversations.ts";
 import { type Conversation, timestamp } from "../../protocol/entities.ts";
 import { conversationNotFound, refuse } from "../../protocol/errors.ts";
@@ -14,7 +17,9 @@ import { LIMITS } from "../../protocol/limits.ts";
 import {
   conversationParams,
   createConversation as createBody,
+  idempotencyHeader,
   listQuery,
+  markRead,
   updateConversation,
 } from "../../protocol/rest.ts";
 import { type AppContext, type AppEnv, conversationObject } from "../context.ts";
@@ -24,14 +29,15 @@ import { validated } from "../middleware/validated.ts";
 import { uuidV7 } from "../uuid-v7.ts";
 
 export const conversationRoutes = new Hono<AppEnv>()
-  .post("/", validated("json", createBody), async (c) => {
+  .post("/", validated("header", idempotencyHeader), validated("json", createBody), async (c) => {
     const input = c.req.valid("json");
+    const { "idempotency-key": key } = c.req.valid("header");
     const { userId } = c.get("identity");
     const others = [...new Set(input.participant_ids)].filter((id) => id !== userId);
-    if (input.type === "direct" && (others.length !== 1 || input.title))
+    if (input.type === "direct" && (others.length !== 1 || input.title || input.history_visibility))
       throw invalid(
         "participant_ids",
-        "a direct conversation has exactly one other participant and no title",
+        "a direct conversation has exactly one other participant, no title and no history_visibility",
       );
     if (others.length + 1 > LIMITS.participants)
       throw invalid("participant_ids", `must leave at most ${LIMITS.participants} participants`);
@@ -40,8 +46,15 @@ export const conversationRoutes = new Hono<AppEnv>()
       type: input.type,
       title: input.title ?? null,
       createdBy: userId,
+      historyVisibility: input.history_visibility ?? "beginning",
       participantIds: others,
+      idempotency: key === undefined ? null : { key, fingerprint: await sha256(JSON.stringify(input)) },
     });
+    if (!created) {
+      throw new RefusalError(
+        refuse("CONFLICT", "This Idempotency-Key has already made something else.").error,
+      );
+    }
     // Reaching the object would settle where it lives, for ever, by where this request came from.
     if (input.location_hint && created.isNew) {
       unwrap(await conversationObject(c.env, created.id, input.location_hint).summary(userId));
@@ -75,6 +88,25 @@ export const conversationRoutes = new Hono<AppEnv>()
       ...(hasMore && last ? { next_cursor: encodeCursor(last) } : {}),
     });
   })
+  .get("/unread-count", async (c) => {
+    const found = await listUnread(c.get("db"), c.get("identity").userId);
+    const conversations = (
+      await Promise.all(
+        found.map((unread, index) => (index < UNREAD_ASKED ? refreshUnread(c, unread) : unread)),
+      )
+    ).flatMap((unread) => unread ?? []);
+    const counts = conversations.map(({ isActive: _, ...count }) => count);
+    const total = counts.reduce((sum, { unread_count }) => sum + unread_count, 0);
+    return c.json({ data: { total, conversations: counts } });
+  })
+  .put("/:id/read", validated("param", conversationParams), validated("json", markRead), async (c) => {
+    const { id } = c.req.valid("param");
+    const read = await conversationObject(c.env, id).read(
+      c.get("identity").userId,
+      c.req.valid("json").last_read_id,
+    );
+    return c.json({ data: unwrap(read) });
+  })
   .get("/:id", validated("param", conversationParams), async (c) => {
     const { id } = c.req.valid("param");
     const listed = await getConversation(c.get("db"), id, c.get("identity").userId);
@@ -85,11 +117,15 @@ export const conversationRoutes = new Hono<AppEnv>()
   .patch("/:id", validated("param", conversationParams), validated("json", updateConversation), async (c) => {
     const { id } = c.req.valid("param");
     const { userId } = c.get("identity");
-    await settleChange(
-      c,
-      id,
-      await renameConversation(c.get("db"), { id, actorId: userId, title: c.req.valid("json").title }),
-    );
+    const { title, history_visibility: historyVisibility } = c.req.valid("json");
+    const change = { id, actorId: userId };
+    if (historyVisibility !== undefined) {
+      const outcome = await changeHistoryVisibility(c.get("db"), { ...change, historyVisibility });
+      await settleChange(c, id, outcome);
+    }
+    if (title !== undefined) {
+      await settleChange(c, id, await renameConversation(c.get("db"), { ...change, title }));
+    }
     const listed = await getConversation(c.get("db"), id, userId);
     const conversation = listed && (await refresh(c, listed));
     if (!conversation) throw new RefusalError(conversationNotFound().error);
@@ -121,6 +157,30 @@ async function refresh(
   } catch {
     return conversation;
   }
+}
+
+/** Conversations of an unread count that are asked for what Postgres may not have yet. */
+const UNREAD_ASKED = 20;
+
+/**
+ * The newest count of a conversation that was active a moment ago, and so may have messages that are not drained; the
+ * others are drained at once after a silence. null for one that is gone.
+ */
+async function refreshUnread(c: AppContext, unread: Unread): Promise<Unread | null> {
+  if (!unread.isActive) return unread;
+  try {
+    const summary = await conversationObject(c.env, unread.id).summary(c.get("identity").userId);
+    if (!summary.ok) return summary.error.code === "CONVERSATION_NOT_FOUND" ? null : unread;
+    const { last_message_id, me } = summary.value;
+    return { ...unread, last_message_id, last_read_id: me.last_read_id, unread_count: me.unread_count };
+  } catch {
+    return unread;
+  }
+}
+
+async function sha256(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function encodeCursor({ updated_at, id }: Conversation): string {

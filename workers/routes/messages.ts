@@ -1,11 +1,13 @@
 import { Hono } from "hono";
 import { readMessagePage } from "../../db/messages.ts";
 import type { Message, MessageBody } from "../../protocol/entities.ts";
+import type { Result } from "../../protocol/errors.ts";
 import {
   conversationParams,
   editMessage,
   messageParams,
   messagesQuery,
+  reactionParams,
   sendMessage,
   sinceParams,
   sinceQuery,
@@ -76,7 +78,21 @@ export const messageRoutes = new Hono<AppEnv>()
       }),
     );
     return c.json({ data: message });
+  })
+  .put("/:id/messages/:message_id/reactions/:emoji", validated("param", reactionParams), async (c) => {
+    return c.json({ data: unwrap(await react(c, "reaction.add", c.req.valid("param"))).message });
+  })
+  .delete("/:id/messages/:message_id/reactions/:emoji", validated("param", reactionParams), async (c) => {
+    return c.json({ data: unwrap(await react(c, "reaction.remove", c.req.valid("param"))).message });
   });
+
+function react(
+  c: AppContext,
+  type: "reaction.add" | "reaction.remove",
+  { id, message_id, emoji }: { id: string; message_id: number; emoji: string },
+): Promise<Result<{ message: Message }>> {
+  return conversationObject(c.env, id).execute(c.get("identity").userId, { type, id: message_id, emoji });
+}
 
 /**
  * A page of messages, ids ascending. The object answers, and knows every acknowledged message; what it does

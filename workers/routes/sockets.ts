@@ -42,7 +42,14 @@ export const socketRoutes = new Hono<AppEnv>().get("/conversations/:id/socket", 
   const { client_id: clientId = null, ...position } = query.data;
   return connect(c, {
     conversationId: params.data.id,
-    caller: { userId, name, avatarUrl },
+    caller: {
+      userId,
+      name,
+      avatarUrl,
+      jti: null,
+      issuedAtMs: null,
+      address: c.req.header("CF-Connecting-IP") ?? null,
+    },
     expiresAt,
     clientId,
     ...position,

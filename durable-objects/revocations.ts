@@ -1,0 +1,68 @@
+import type { Sql } from "./log.ts";
+
+/** Credentials that ended before their time: one by its `jti`, or all of a user made at or before `beforeMs`. */
+export interface Revocation {
+  userId: string;
+  /** null for all of the user's. */
+  jti: string | null;
+  beforeMs: number;
+}
+
+/** What a credential says of itself. */
+export interface CredentialMarks {
+  userId: string;
+  jti: string | null;
+  issuedAtMs: number | null;
+}
+
+/** No credential lives longer: what was revoked before then is forgotten. */
+const KEPT_MS = 90 * 24 * 60 * 60 * 1000;
+
+/**
+ * The revocations that one conversation was told of. The Worker looks into Postgres, which may be away; a socket that
+ * was closed for good must not come back then.
+ */
+export class Revocations {
+  readonly #sql: Sql;
+  #known: Revocation[] | null = null;
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+  }
+
+  static createTable(sql: Sql): void {
+    sql.exec(
+      "create table if not exists revocations (user_id text, jti text, before_ms integer, primary key (user_id, jti)) without rowid",
+    );
+  }
+
+  add({ userId, jti, beforeMs }: Revocation, nowMs: number): void {
+    Revocations.createTable(this.#sql);
+    this.#sql.exec("delete from revocations where before_ms < ?", nowMs - KEPT_MS);
+    this.#sql.exec("insert or replace into revocations values (?, ?, ?)", userId, jti ?? "", beforeMs);
+    this.#known = null;
+  }
+
+  /** Whether the credential was ended. One that does not say when it was made counts as old. */
+  covers({ userId, jti, issuedAtMs }: CredentialMarks): boolean {
+    this.#known ??= this.#read();
+    return this.#known.some(
+      (revocation) =>
+        revocation.userId === userId &&
+        (revocation.jti === null ? (issuedAtMs ?? 0) <= revocation.beforeMs : revocation.jti === jti),
+    );
+  }
+
+  #read(): Revocation[] {
+    const table = "select 1 from sqlite_master where name = 'revocations'";
+    if (this.#sql.exec(table).toArray().length === 0) return [];
+    return this.#sql
+      .exec<{ user_id: string; jti: string; before_ms: number }>("select * from revocations")
+      .toArray()
+      .map(({ user_id, jti, before_ms }) => ({
+        userId: user_id,
+        jti: jti === "" ? null : jti,
+        beforeMs: before_ms,
+      }));
+  }
+}
