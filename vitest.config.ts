@@ -1,5 +1,7 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { SERVICE_KEYS, SESSION_SECRETS } from "./test/setup/session-secrets.ts";
+import { SCOPES } from "./workers/auth/service.ts";
 
 /** Tests that start the whole service, each with processes of its own: one file after the other. */
 const SERVICE_TESTS = ["test/dev/**/*.test.ts", "test/browser/**/*.test.ts", "test/faults/**/*.test.ts"];
@@ -10,7 +12,7 @@ const PATIENCE = { testTimeout: 180_000, hookTimeout: 180_000 };
 
 export default defineConfig({
   test: {
-    globalSetup: ["test/setup/postgres.ts", "test/setup/jwks.ts"],
+    globalSetup: ["test/setup/postgres.ts", "test/setup/jwks.ts", "test/setup/sessions.ts"],
     projects: [
       {
         test: {
@@ -33,6 +35,13 @@ export default defineConfig({
                 NEON_FETCH_ENDPOINT: inject("neonFetchEndpoint"),
                 CHAT_TOKEN_SECRET: "a secret of the tests, at least 32 characters",
                 ALLOWED_ORIGINS: "https://app.example.com",
+                AUTH_SECRET: SESSION_SECRETS.current,
+                AUTH_SECRET_1: SESSION_SECRETS.previous,
+                NEXTAUTH_SECRET: SESSION_SECRETS.v4,
+                SERVICE_KEYS: JSON.stringify([
+                  { name: "all", key: SERVICE_KEYS.all, scopes: SCOPES },
+                  { name: "reader", key: SERVICE_KEYS.reader, scopes: ["messages:read"] },
+                ]),
               },
             },
           })),

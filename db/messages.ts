@@ -1,7 +1,11 @@
-import { and, asc, desc, eq, gt, gte, inArray, lt, sql } from "drizzle-orm";
+import { and, asc, desc, eq, getTableColumns, gt, gte, inArray, lt, sql } from "drizzle-orm";
 import type { Message, MessageBody } from "../protocol/entities.ts";
 import { type Database, isoTime, isoTimeOrNull } from "./client.ts";
 import { messages, poisonMessages } from "./schema.ts";
+import { indexedBigrams, searchColumns } from "./search-index.ts";
+
+/** What a message is made of: all but what only search needs, which is larger than the message. */
+const { searchText: _, bigrams: __, ...messageColumns } = getTableColumns(messages);
 
 /** A message with what the log keeps beside the entity: the `seq` it was created with. */
 export interface StoredMessage {
@@ -32,7 +36,7 @@ export function messagePageQuery(
     fromId === undefined ? undefined : gte(messages.id, fromId),
   );
   return db
-    .select()
+    .select(messageColumns)
     .from(messages)
     .where(range)
     .orderBy(afterId === undefined ? desc(messages.id) : asc(messages.id))
@@ -61,7 +65,7 @@ export function messagesByTempIdQuery(
   keys: ReadonlyArray<{ sender_id: string; temp_id: string }>,
 ) {
   return db
-    .select()
+    .select(messageColumns)
     .from(messages)
     .where(
       and(
@@ -90,7 +94,7 @@ export async function readByIds(
   ids: number[],
 ): Promise<StoredMessage[]> {
   const rows = await db
-    .select()
+    .select(messageColumns)
     .from(messages)
     .where(and(eq(messages.conversationId, conversationId), inArray(messages.id, ids)));
   return rows.map(toStored);
@@ -121,10 +125,17 @@ export interface DrainedParticipant {
  */
 export async function writeDrainBatch(db: Database, batch: DrainBatch): Promise<void> {
   const rows = JSON.stringify(
-    batch.messages.map(({ message, createdSeq }) => ({ ...message, created_seq: createdSeq })),
+    batch.messages.map(({ message, createdSeq }) => ({
+      ...message,
+      created_seq: createdSeq,
+      ...searchColumns(message.body?.text),
+    })),
   );
   const head = Math.max(0, ...batch.messages.map(({ message }) => message.id));
   const newest = batch.messages.find(({ message }) => message.id === head);
+  const senders = JSON.stringify(
+    batch.messages.map(({ message: { id, sender_id, type } }) => ({ id, sender_id, type })),
+  );
   const positions = JSON.stringify(
     batch.participants.map(({ user_id, joined_at, last_read_id, visible_from_id }) => ({
       user_id,
@@ -144,19 +155,23 @@ export async function writeDrainBatch(db: Database, batch: DrainBatch): Promise<
         and (p.last_read_id < r.last_read_id or p.visible_from_id is null)`),
     db.execute(sql`
       insert into messages as m (conversation_id, id, seq, created_seq, sender_id, temp_id, type, body,
-                                 reply_to_id, reactions, created_at, edited_at, deleted_at)
+                                 reply_to_id, reactions, created_at, edited_at, deleted_at, search_text, bigrams)
       select ${batch.conversationId}::uuid, r.id, r.seq, r.created_seq, r.sender_id, r.temp_id, r.type,
-             nullif(r.body, 'null'::jsonb), r.reply_to_id, r.reactions, r.created_at, r.edited_at, r.deleted_at
+             nullif(r.body, 'null'::jsonb), r.reply_to_id, r.reactions, r.created_at, r.edited_at, r.deleted_at,
+             r.search_text,
+             case when r.bigrams is not null
+                  then ${indexedBigrams(sql`${batch.conversationId}::uuid`, sql`r.id`, sql`r.bigrams`)} end
       from jsonb_to_recordset(${rows}::jsonb) as r(id bigint, seq bigint, created_seq bigint, sender_id text,
         temp_id text, type text, body jsonb, reply_to_id bigint, reactions jsonb, created_at timestamptz, edited_at timestamptz,
-        deleted_at timestamptz)
+        deleted_at timestamptz, search_text text, bigrams bigint[])
       on conflict (conversation_id, id) do update
-        set seq = excluded.seq, body = excluded.body, reactions = excluded.reactions, edited_at = excluded.edited_at, deleted_at = excluded.deleted_at
+        set seq = excluded.seq, body = excluded.body, reactions = excluded.reactions, edited_at = excluded.edited_at, deleted_at = excluded.deleted_at,
+            search_text = excluded.search_text, bigrams = excluded.bigrams
         where m.seq < excluded.seq`),
     db.execute(sql`
       update participants p set last_read_id = r.id
       from (select x.sender_id, max(x.id) as id
-            from jsonb_to_recordset(${rows}::jsonb) as x(sender_id text, id bigint, type text)
+            from jsonb_to_recordset(${senders}::jsonb) as x(sender_id text, id bigint, type text)
             where x.type = 'user' group by x.sender_id) r
       where p.conversation_id = ${batch.conversationId}::uuid and p.user_id = r.sender_id and p.last_read_id < r.id`),
     db.execute(sql`
@@ -181,7 +196,7 @@ export async function writePoison(
     .onConflictDoNothing();
 }
 
-function toStored(row: typeof messages.$inferSelect): StoredMessage {
+function toStored(row: Omit<typeof messages.$inferSelect, "searchText" | "bigrams">): StoredMessage {
   return {
     createdSeq: row.createdSeq,
     message: {

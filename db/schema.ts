@@ -105,6 +105,10 @@ export const messages = pgTable(
     createdAt: time("created_at").notNull(),
     editedAt: time("edited_at"),
     deletedAt: time("deleted_at"),
+    /** The text as search compares it; null without a text, and until the backfill has come to an older message. */
+    searchText: text("search_text"),
+    /** Its bigrams, each with the block of ids that the message is in: see `search-index.ts`. */
+    bigrams: bigint({ mode: "bigint" }).array(),
   },
   (table) => [
     primaryKey({ columns: [table.conversationId, table.id] }),
@@ -114,6 +118,15 @@ export const messages = pgTable(
     index("messages_uncounted")
       .on(table.conversationId, table.id)
       .where(sql`${table.deletedAt} is not null or ${table.type} <> 'user'`),
+    // Without a list of pending entries, which every search would read and now and then a drain would have to sort in.
+    index("messages_bigrams")
+      .using("gin", table.bigrams)
+      .with({ fastupdate: false })
+      .where(sql`${table.bigrams} is not null`),
+    // What the backfill has to do: empty but for a while after an update.
+    index("messages_unsearchable")
+      .on(table.conversationId, table.id)
+      .where(sql`${table.bigrams} is null and ${table.body} ? 'text'`),
   ],
 );
 

@@ -18,7 +18,7 @@ export const CLOSE = {
 } as const;
 
 /** Reasons that accompany {@link CLOSE.unauthorized}. */
-export type UnauthorizedReason = "missing" | "invalid" | "expired";
+export type UnauthorizedReason = "missing" | "invalid" | "expired" | "revoked";
 
 /** Whether a client should stay closed after this code: every 44xx but 4401 and 4429, and 1009. */
 export function isTerminalClose(code: number): boolean {

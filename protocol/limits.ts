@@ -28,6 +28,8 @@ export const LIMITS = {
   reactionsPerMessage: 20,
   /** `Idempotency-Key`, in characters. */
   idempotencyKeyLength: 255,
+  /** What is searched for, in UTF-16 units. */
+  searchLength: 200,
   /** Participants of one conversation. */
   participants: 1_000,
   /** Sockets of one user in one conversation. */

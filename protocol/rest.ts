@@ -5,6 +5,7 @@ import {
   conversationType,
   emoji,
   historyVisibility,
+  message,
   messageBodyInput,
   messageId,
   role,
@@ -13,8 +14,11 @@ import {
   userId,
 } from "./entities.ts";
 import { LIMITS } from "./limits.ts";
+import { normaliseQuery } from "./search-text.ts";
 
 // Request shapes of the REST API, one per body, query or set of path parameters.
+
+const profileText = z.string().min(1).max(1_000).refine(isCleanText, "must be text without NUL characters");
 
 const participantIds = z.array(userId).max(LIMITS.participants);
 
@@ -56,6 +60,17 @@ export const sendMessage = z.strictObject({
   /** `system` is for service credentials alone. */
   type: z.enum(["user", "system"]).optional(),
 });
+/** What a service may say of the user it asks a chat token for. */
+export const exchangeToken = z.strictObject({
+  name: profileText.optional(),
+  avatar_url: profileText.optional(),
+});
+export type ExchangeToken = z.infer<typeof exchangeToken>;
+export const revokeCredentials = z.strictObject({
+  user_id: userId,
+  /** Only this credential; without it, all that the user was given until now. */
+  jti: profileText.optional(),
+});
 export const markRead = z.strictObject({ last_read_id: z.int().min(0) });
 export const editMessage = z.strictObject({ body: messageBodyInput });
 
@@ -89,6 +104,27 @@ export const messagesQuery = z
     path: ["after_id"],
     message: "cannot be combined with before_id",
   });
+
+const searched = z
+  .string()
+  .max(LIMITS.searchLength)
+  .refine((text) => normaliseQuery(text) !== "", "must not be blank");
+export const searchQuery = z.object({
+  q: searched,
+  limit,
+  before_id: urlInteger(1, Number.MAX_SAFE_INTEGER).optional(),
+});
+export const searchAllQuery = z.object({
+  q: searched,
+  limit,
+  cursor: z.string().max(256).refine(isCleanText).optional(),
+});
+export const searchHit = message.extend({
+  /** Where `body.text` says it: UTF-16 offsets, `end` exclusive, ascending, not overlapping; the first 100. */
+  highlights: z.array(z.object({ start: z.int().min(0), end: z.int().min(1) })).min(1),
+});
+/** A message that was found. */
+export type SearchHit = z.infer<typeof searchHit>;
 export const socketQuery = z.object({
   since: urlInteger(0, Number.MAX_SAFE_INTEGER).optional(),
   client_id: z.string().min(1).max(64).optional(),

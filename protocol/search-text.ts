@@ -37,6 +37,20 @@ export const matches = (text: string, query: string): boolean => {
 };
 
 /**
+ * What an index holds of a normalised text: every two UTF-16 units that stand together within a word, as one number below
+ * 2³². Units rather than characters, so that an emoji is a pair by itself and two units always fit. Pairs with a space say
+ * little and would be a third of all. Empty when no word has two units.
+ */
+export function bigrams(normalised: string): number[] {
+  const found = new Set<number>();
+  for (let at = 0; at + 1 < normalised.length; at += 1) {
+    const [first, second] = [normalised.charCodeAt(at), normalised.charCodeAt(at + 1)];
+    if (first !== SPACE && second !== SPACE) found.add(((first << 16) | second) >>> 0);
+  }
+  return [...found];
+}
+
+/**
  * Where the text contains the query: ascending, not overlapping, the first {@link HIGHLIGHTS_MAX}. A range begins and ends
  * where characters do, so that it may be wider than the query: `f` lights up all of `ﬁ`.
  */
@@ -70,49 +84,50 @@ export function highlights(text: string, query: string): Highlight[] {
   return found;
 }
 
+const SPACE = 0x20;
 /** What one sees of them is nothing, or a form of their neighbour: joiners, variation selectors, soft hyphens, marks. */
 const IGNORED = /\p{Default_Ignorable_Code_Point}/gu;
+const INVISIBLE = /^\p{Default_Ignorable_Code_Point}/u;
 /** Belongs to the character before it: marks, also those that normalising makes of a letter. */
 const ATTACHED = /^[\p{M}\p{Default_Ignorable_Code_Point}\u0e33\u0eb3\uff9e\uff9f]/u;
-/** May become one character with the one before it: white space, vowels and final consonants of Hangul. */
+/** May become one with the character before it: what begins with white space once normalised, vowels and final consonants. */
 const JOINING =
-  /^[\s\u00a8\u00af\u00b4\u00b8\u02d8-\u02dd\u037a\u0384\u0385\u1160-\u11ff\u1fbd-\u1ffe\u2017\u203e\u309b\u309c\u3131-\u318e\ufc5e-\ufc63\ufe49-\ufe4c\ufe70-\ufe7e\uffa1-\uffdc\uffe3\u{16d63}-\u{16d6a}]/u;
+  /^[\u00a8\u00af\u00b4\u00b8\u02d8-\u02dd\u037a\u0384\u0385\u1160-\u11ff\u1fbd-\u1ffe\u2017\u203e\u309b\u309c\u3131-\u318e\ufc5e-\ufc63\ufe49-\ufe4c\ufe70-\ufe7e\uffa1-\uffdc\uffe3\u{16d63}-\u{16d6a}]/u;
 /** One unit that normalises to one unit and joins with nothing before it. */
 const PLAIN = /^[\u0021-\u007e\u3041-\u3096\u30a1-\u30fa\u3400-\u9fff\uac00-\ud7a3]$/;
 
+/** A part of a text, and the length of its normalised form. */
+interface Piece extends Highlight {
+  length: number;
+}
+
 /**
- * The smallest parts of a text that can be normalised one by one: the parts' normalised forms, one after the other, are
- * the normalised text. `length` is that of the normalised form.
+ * The smallest parts of a text that can be normalised one by one: their normalised forms, one after the other, are the
+ * normalised text.
  */
-function* pieces(text: string): Generator<Highlight & { length: number }> {
+function* pieces(text: string): Generator<Piece> {
+  let piece = "";
   let start = 0;
-  let end = 0;
-  let folded = "";
-  let isFolded = true;
-  const fold = (): string => {
-    if (!isFolded) folded = normalise(text.slice(start, end));
-    isFolded = true;
-    return folded;
-  };
+  let wasSpace = false;
   for (const character of text) {
-    const isPlain = PLAIN.test(character);
-    const joins = end > 0 && !isPlain && joinsOnto(() => [text.slice(start, end), fold()], character);
-    if (!joins && end > 0) {
-      yield { start, end, length: fold().length };
-      start = end;
+    const isSpace = /\s/.test(character);
+    const belongs = (isSpace && wasSpace) || joins(piece, character);
+    if (piece !== "" && !belongs) {
+      yield { start, end: start + piece.length, length: normalisedLength(piece) };
+      start += piece.length;
+      piece = "";
     }
-    end += character.length;
-    folded = character;
-    isFolded = isPlain;
+    piece += character;
+    wasSpace = isSpace || (wasSpace && INVISIBLE.test(character));
   }
-  if (end > 0) yield { start, end, length: fold().length };
+  if (piece !== "") yield { start, end: start + piece.length, length: normalisedLength(piece) };
 }
 
 /** Whether a character and the piece before it normalise to something else than each for itself. */
-function joinsOnto(piece: () => [text: string, normalised: string], character: string): boolean {
+function joins(piece: string, character: string): boolean {
+  if (PLAIN.test(character)) return false;
   if (ATTACHED.test(character)) return true;
-  if (!JOINING.test(character)) return false;
-  const [text, normalised] = piece();
-  if (/\s/.test(character)) return normalised.endsWith(" ");
-  return normalise(text + character) !== normalised + normalise(character);
+  return JOINING.test(character) && normalise(piece + character) !== normalise(piece) + normalise(character);
 }
+
+const normalisedLength = (piece: string): number => (PLAIN.test(piece) ? 1 : normalise(piece).length);

@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import type { Database } from "../db/client.ts";
 import type { ConversationRpc } from "../durable-objects/rpc.ts";
 import type { Identity } from "./auth/identity.ts";
+import type { Service } from "./auth/service.ts";
 import type { Env, Settings } from "./env.ts";
 
 /** What middleware leaves for routes. */
@@ -10,6 +11,8 @@ export interface Variables {
   settings: Settings;
   db: Database;
   identity: Identity;
+  /** The service that acts for the user; null when the user does. */
+  service: Service | null;
 }
 
 export type AppEnv = { Bindings: Env; Variables: Variables };

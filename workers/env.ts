@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { LIMITS } from "../protocol/limits.ts";
+import { serviceKeys } from "./auth/service.ts";
 
 /** Bindings and settings as the platform hands them over. */
 export interface Env {
@@ -13,10 +14,19 @@ export interface Env {
   AUTH_PUBLIC_KEY?: string;
   AUTH_ISSUER?: string;
   AUTH_AUDIENCE?: string;
+  AUTH_SECRET?: string;
+  AUTH_SECRET_1?: string;
+  AUTH_SECRET_2?: string;
+  AUTH_SECRET_3?: string;
+  NEXTAUTH_SECRET?: string;
+  SERVICE_KEYS?: string;
   ALLOWED_ORIGINS?: string;
   COMMANDS_PER_SECOND?: string;
   COMMAND_BURST?: string;
 }
+
+/** As Auth.js names them: the first one in use, and those it is rotated through. */
+const sessionSecret = z.string().min(32, "must have at least 32 characters").optional();
 
 const positive = z.coerce.number().positive();
 
@@ -38,6 +48,23 @@ const settingsSchema = z
       .optional(),
     AUTH_ISSUER: z.string().min(1).optional(),
     AUTH_AUDIENCE: z.string().min(1).optional(),
+    AUTH_SECRET: sessionSecret,
+    AUTH_SECRET_1: sessionSecret,
+    AUTH_SECRET_2: sessionSecret,
+    AUTH_SECRET_3: sessionSecret,
+    NEXTAUTH_SECRET: sessionSecret,
+    SERVICE_KEYS: z
+      .string()
+      .default("[]")
+      .transform((json, context): unknown => {
+        try {
+          return JSON.parse(json);
+        } catch {
+          context.addIssue({ code: "custom", message: 'must be JSON: [{ "name", "key", "scopes" }]' });
+          return z.NEVER;
+        }
+      })
+      .pipe(serviceKeys),
     ALLOWED_ORIGINS: z
       .string()
       .default("")
@@ -48,6 +75,7 @@ const settingsSchema = z
   })
   .superRefine((settings, context) => {
     const hasKeys = settings.AUTH_JWKS_URL !== undefined || settings.AUTH_PUBLIC_KEY !== undefined;
+    const hasSessions = [settings.NEXTAUTH_SECRET, ...sessionSecretsOf(settings)].some(Boolean);
     for (const name of ["AUTH_ISSUER", "AUTH_AUDIENCE"] as const) {
       if (hasKeys && settings[name] === undefined) {
         context.addIssue({
@@ -64,14 +92,27 @@ const settingsSchema = z
         message: "cannot be combined with AUTH_JWKS_URL",
       });
     }
-    if (settings.ENVIRONMENT === "production" && !hasKeys && settings.CHAT_TOKEN_SECRET === undefined) {
+    const canSignIn = hasKeys || hasSessions || settings.CHAT_TOKEN_SECRET !== undefined;
+    if (settings.ENVIRONMENT === "production" && !canSignIn) {
       context.addIssue({
         code: "custom",
-        path: ["CHAT_TOKEN_SECRET"],
-        message: "is missing, and so are AUTH_JWKS_URL and AUTH_PUBLIC_KEY: nobody could sign in",
+        path: ["AUTH_SECRET"],
+        message:
+          "is missing, and so are NEXTAUTH_SECRET, AUTH_JWKS_URL, AUTH_PUBLIC_KEY and CHAT_TOKEN_SECRET: nobody could sign in",
       });
     }
-  });
+  })
+  .transform((settings) => ({ ...settings, sessionSecrets: sessionSecretsOf(settings) }));
+
+function sessionSecretsOf(settings: {
+  AUTH_SECRET?: string | undefined;
+  AUTH_SECRET_1?: string | undefined;
+  AUTH_SECRET_2?: string | undefined;
+  AUTH_SECRET_3?: string | undefined;
+}): string[] {
+  const { AUTH_SECRET, AUTH_SECRET_1, AUTH_SECRET_2, AUTH_SECRET_3 } = settings;
+  return [AUTH_SECRET, AUTH_SECRET_1, AUTH_SECRET_2, AUTH_SECRET_3].flatMap((secret) => secret ?? []);
+}
 
 /** Checked settings. */
 export type Settings = z.infer<typeof settingsSchema>;

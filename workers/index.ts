@@ -4,6 +4,7 @@ import { sweep } from "./membership.ts";
 
 export { Conversation } from "../durable-objects/conversation.ts";
 export type { AppType } from "./app.ts";
+export { Authenticator } from "./authenticator.ts";
 
 export default {
   fetch: app.fetch,

@@ -2,6 +2,7 @@ import { describeError, openDatabase } from "../db/client.ts";
 import type { ChangeOutcome, ChangeVerdict } from "../db/conversations.ts";
 import { purgeDeleted, purgeIdempotencyKeys } from "../db/conversations.ts";
 import { markTold, markUntellable, purgeTold, untoldChangesQuery } from "../db/outbox.ts";
+import { purgeRevocations } from "../db/revocations.ts";
 import { conversationNotFound, type Refusal, refuse } from "../protocol/errors.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import { type AppContext, conversationObject } from "./context.ts";
@@ -95,6 +96,7 @@ export async function sweep(env: Env): Promise<void> {
   await purgeTold(db);
   await purgeDeleted(db);
   await purgeIdempotencyKeys(db);
+  await purgeRevocations(db);
   if (rows.length > 0)
     console.log(
       JSON.stringify({ event: "outbox_swept", told: newest.size - failed.length, failed: failed.length }),

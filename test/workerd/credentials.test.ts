@@ -25,6 +25,8 @@ async function ask(env: object, path: string, headers: Record<string, string> = 
   return { status: response.status, headers: response.headers, text: await response.text() };
 }
 
+const NO_SESSIONS = { AUTH_SECRET: undefined, AUTH_SECRET_1: undefined, NEXTAUTH_SECRET: undefined };
+
 const bearer = (token: string) => ({ Authorization: `Bearer ${token}` });
 
 test("A1: a credential is exchanged for a chat token that works on REST and sockets", async () => {
@@ -137,7 +139,23 @@ test.each<[string, object, string]>([
   ["ENVIRONMENT missing", { ENVIRONMENT: undefined }, "ENVIRONMENT"],
   ["DATABASE_URL missing", { DATABASE_URL: undefined }, "DATABASE_URL"],
   ["DATABASE_URL wrong", { DATABASE_URL: "mysql://x" }, "DATABASE_URL"],
-  ["no way to sign in", { ENVIRONMENT: "production", CHAT_TOKEN_SECRET: undefined }, "CHAT_TOKEN_SECRET"],
+  [
+    "no way to sign in",
+    { ENVIRONMENT: "production", CHAT_TOKEN_SECRET: undefined, ...NO_SESSIONS },
+    "AUTH_SECRET",
+  ],
+  ["a short session secret", { AUTH_SECRET_2: "short" }, "AUTH_SECRET_2"],
+  ["service keys that are no JSON", { SERVICE_KEYS: "key" }, "SERVICE_KEYS"],
+  [
+    "a service key that is too short",
+    { SERVICE_KEYS: '[{"name":"a","key":"arcyou_1","scopes":["auth:revoke"]}]' },
+    "SERVICE_KEYS",
+  ],
+  [
+    "a scope that does not exist",
+    { SERVICE_KEYS: `[{"name":"a","key":"arcyou_${"k".repeat(40)}","scopes":["everything"]}]` },
+    "SERVICE_KEYS",
+  ],
   ["a short secret", { CHAT_TOKEN_SECRET: "short" }, "CHAT_TOKEN_SECRET"],
   ["a key without issuer", { AUTH_JWKS_URL: "https://app/keys", AUTH_AUDIENCE: "chat" }, "AUTH_ISSUER"],
   ["an origin that is none", { ALLOWED_ORIGINS: "app.example" }, "ALLOWED_ORIGINS"],

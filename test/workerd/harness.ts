@@ -13,7 +13,7 @@ export const db = openDatabase({
 });
 
 const ORIGIN = "https://chat.example.com";
-const worker = (exports as unknown as { default: Fetcher }).default;
+export const worker = (exports as unknown as { default: Fetcher }).default;
 
 /** A development user nobody else uses. */
 export const newUser = (): string => crypto.randomUUID();

@@ -27,6 +27,8 @@ export async function issueChatToken(
   })
     .setProtectedHeader({ alg: "HS256", typ: "JWT" })
     .setSubject(identity.userId)
+    // Revoking what it was made from revokes it, too.
+    .setJti(identity.jti ?? crypto.randomUUID())
     .setIssuer(ISSUER)
     .setAudience(AUDIENCE)
     .setIssuedAt()

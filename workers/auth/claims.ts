@@ -17,6 +17,8 @@ export function toIdentity(payload: JWTPayload): Authentication {
       name: textClaim(payload.name),
       avatarUrl: textClaim(payload.picture),
       expiresAt: payload.exp * 1000,
+      jti: textClaim(payload.jti),
+      issuedAtMs: payload.iat === undefined ? null : payload.iat * 1000,
     },
   };
 }

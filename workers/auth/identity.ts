@@ -7,6 +7,10 @@ export interface Identity {
   avatarUrl: string | null;
   /** Unix milliseconds; null for a development credential, which never ends. */
   expiresAt: number | null;
+  /** The credential's own id, by which it can be revoked; null if it has none. */
+  jti: string | null;
+  /** When the credential was made, Unix milliseconds; null where it does not say. */
+  issuedAtMs: number | null;
 }
 
 export type Authentication = { ok: true; identity: Identity } | { ok: false; reason: UnauthorizedReason };

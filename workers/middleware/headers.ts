@@ -16,7 +16,9 @@ export function secureHeadersExceptUpgrades(
 export function allowedOrigins(): MiddlewareHandler<AppEnv> {
   const allow = cors({
     origin: (origin) => origin,
-    allowHeaders: ["Authorization", "Content-Type"],
+    // For the session cookie of the application.
+    credentials: true,
+    allowHeaders: ["Authorization", "Content-Type", "Idempotency-Key"],
     exposeHeaders: ["X-Request-Id", "Retry-After"],
     maxAge: 86_400,
   });

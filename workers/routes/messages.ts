@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { readMessagePage } from "../../db/messages.ts";
 import type { Message, MessageBody } from "../../protocol/entities.ts";
-import type { Result } from "../../protocol/errors.ts";
+import { type Result, refuse } from "../../protocol/errors.ts";
 import {
   conversationParams,
   editMessage,
@@ -12,9 +12,10 @@ import {
   sinceParams,
   sinceQuery,
 } from "../../protocol/rest.ts";
+import type { Scope, Service } from "../auth/service.ts";
 import { type AppContext, type AppEnv, conversationObject } from "../context.ts";
 import { completePage, type PageRange } from "../message-page.ts";
-import { unwrap } from "../middleware/errors.ts";
+import { RefusalError, unwrap } from "../middleware/errors.ts";
 import { validated } from "../middleware/validated.ts";
 
 export const messageRoutes = new Hono<AppEnv>()
@@ -41,13 +42,22 @@ export const messageRoutes = new Hono<AppEnv>()
     validated("param", conversationParams),
     validated("json", sendMessage),
     async (c) => {
-      const { body, temp_id, reply_to_id } = c.req.valid("json");
+      const { body, temp_id, reply_to_id, type } = c.req.valid("json");
+      const service = c.get("service");
+      if (
+        type === "system"
+          ? !service?.scopes.includes("messages:system")
+          : isWithout(service, "messages:write")
+      ) {
+        throw new RefusalError(refuse("FORBIDDEN", `You may not write ${type ?? "user"} messages.`).error);
+      }
       const { message, isNew } = unwrap(
         await conversationObject(c.env, c.req.valid("param").id).execute(c.get("identity").userId, {
           type: "message.send",
           temp_id,
           reply_to_id,
           body: body as MessageBody,
+          ...(type === "system" ? { isSystem: true } : {}),
         }),
       );
       return c.json({ data: message }, isNew ? 201 : 200);
@@ -85,6 +95,10 @@ export const messageRoutes = new Hono<AppEnv>()
   .delete("/:id/messages/:message_id/reactions/:emoji", validated("param", reactionParams), async (c) => {
     return c.json({ data: unwrap(await react(c, "reaction.remove", c.req.valid("param"))).message });
   });
+
+/** Whether a service acts that lacks the scope; users need none. */
+const isWithout = (service: Service | null, scope: Scope): boolean =>
+  service !== null && !service.scopes.includes(scope);
 
 function react(
   c: AppContext,

@@ -5,7 +5,8 @@ import { CLOSE } from "../../protocol/close-codes.ts";
 import { refuse } from "../../protocol/errors.ts";
 import { conversationParams, socketQuery } from "../../protocol/rest.ts";
 import { BEARER_SUBPROTOCOL_PREFIX, SUBPROTOCOL } from "../../protocol/version.ts";
-import { authenticate } from "../auth/authenticate.ts";
+import { authenticateRequest } from "../auth/request-credential.ts";
+import { unlessRevoked } from "../auth/revocation.ts";
 import { type AppContext, type AppEnv, conversationObject } from "../context.ts";
 import { rememberProfile } from "../middleware/authenticated.ts";
 import { RefusalError } from "../middleware/errors.ts";
@@ -25,10 +26,12 @@ export const socketRoutes = new Hono<AppEnv>().get("/conversations/:id/socket", 
 
   const bearer = offered.find((entry) => entry.startsWith(BEARER_SUBPROTOCOL_PREFIX));
   const token = bearer?.slice(BEARER_SUBPROTOCOL_PREFIX.length) ?? null;
-  const result = await authenticate(token, settings).catch(() => null);
+  const result = await authenticateRequest(c, settings, token)
+    .then((checked) => unlessRevoked(c.get("db"), checked, { isFresh: true }))
+    .catch(() => null);
   if (!result) return closed(CLOSE.tryAgain, "credentials cannot be checked now");
   if (!result.ok) return closed(CLOSE.unauthorized, result.reason);
-  const { userId, name, avatarUrl, expiresAt } = result.identity;
+  const { userId, name, avatarUrl, expiresAt, jti, issuedAtMs } = result.identity;
   rememberProfile(c, result.identity);
 
   const params = conversationParams.safeParse(c.req.param());
@@ -46,8 +49,8 @@ export const socketRoutes = new Hono<AppEnv>().get("/conversations/:id/socket", 
       userId,
       name,
       avatarUrl,
-      jti: null,
-      issuedAtMs: null,
+      jti,
+      issuedAtMs,
       address: c.req.header("CF-Connecting-IP") ?? null,
     },
     expiresAt,

@@ -1,0 +1,89 @@
+import { and, eq, gt, gte, isNotNull, isNull, lt, or, sql } from "drizzle-orm";
+import type { Database } from "./client.ts";
+import { conversations, participants, revocations } from "./schema.ts";
+
+/** What a credential says of itself, and what a revocation is matched against. */
+export interface CredentialMarks {
+  userId: string;
+  jti: string | null;
+  /** Unix milliseconds. */
+  issuedAtMs: number | null;
+}
+
+/** No credential is taken to live longer: what was revoked before then is forgotten. */
+const KEPT_DAYS = 90;
+
+/** A `jti` is its user's own: two issuers may use the same. */
+const jtiKey = (userId: string, jti: string): string => JSON.stringify([userId, jti]);
+
+/** Ends one credential, or with `jti` null all that the user was given until `beforeMs`. */
+export function saveRevocation(
+  db: Database,
+  { userId, jti, beforeMs }: { userId: string; jti: string | null; beforeMs: number },
+) {
+  const revokedAt = new Date(beforeMs).toISOString();
+  return db
+    .insert(revocations)
+    .values({
+      kind: jti === null ? "user" : "jti",
+      value: jti === null ? userId : jtiKey(userId, jti),
+      revokedAt,
+      expiresAt: sql`now() + make_interval(days => ${KEPT_DAYS})`,
+    })
+    .onConflictDoUpdate({
+      target: [revocations.kind, revocations.value],
+      set: {
+        revokedAt: sql`greatest(${revocations.revokedAt}, excluded.revoked_at)`,
+        expiresAt: sql`excluded.expires_at`,
+      },
+    });
+}
+
+export function revocationQuery(db: Database, { userId, jti, issuedAtMs }: CredentialMarks) {
+  return db
+    .select({ kind: revocations.kind })
+    .from(revocations)
+    .where(
+      and(
+        gt(revocations.expiresAt, sql`now()`),
+        or(
+          and(
+            eq(revocations.kind, "user"),
+            eq(revocations.value, userId),
+            // One that does not say when it was made counts as old.
+            gte(revocations.revokedAt, new Date(issuedAtMs ?? 0).toISOString()),
+          ),
+          jti === null
+            ? undefined
+            : and(eq(revocations.kind, "jti"), eq(revocations.value, jtiKey(userId, jti))),
+        ),
+      ),
+    )
+    .limit(1);
+}
+
+/** Whether the credential was ended before its time. */
+export async function isRevoked(db: Database, marks: CredentialMarks): Promise<boolean> {
+  return (await revocationQuery(db, marks)).length > 0;
+}
+
+/** Conversations of the user that an object holds: where they may have a socket. */
+export async function liveConversationsOf(db: Database, userId: string): Promise<string[]> {
+  const rows = await db
+    .select({ id: conversations.id })
+    .from(participants)
+    .innerJoin(conversations, eq(conversations.id, participants.conversationId))
+    .where(
+      and(
+        eq(participants.userId, userId),
+        isNotNull(conversations.activatedAt),
+        isNull(conversations.deletedAt),
+      ),
+    );
+  return rows.map(({ id }) => id);
+}
+
+/** Forgets revocations of credentials that have ended by themselves. */
+export function purgeRevocations(db: Database) {
+  return db.delete(revocations).where(lt(revocations.expiresAt, sql`now()`));
+}

@@ -1,0 +1,13 @@
+/** Secrets of an Auth.js whose sessions the tests use: the one in use, the one before it, and one it never had. */
+export const SESSION_SECRETS = {
+  current: "the secret in use, of 32 characters or more",
+  previous: "the secret before it, of 32 characters or more",
+  unknown: "a secret of another service, of 32 characters or more",
+  v4: "the secret of NextAuth v4, of 32 characters or more",
+};
+
+/** A back end that may do everything, and one that may only read. */
+export const SERVICE_KEYS = {
+  all: "arcyou_all-0123456789abcdef0123456789abcdef",
+  reader: "arcyou_reader-0123456789abcdef0123456789ab",
+};
