@@ -3,6 +3,7 @@ import type { AppEnv } from "./context.ts";
 import { authenticated } from "./middleware/authenticated.ts";
 import { handleError, handleNotFound } from "./middleware/errors.ts";
 import { allowedOrigins, secureHeadersExceptUpgrades } from "./middleware/headers.ts";
+import { limitAddress, limitUser } from "./middleware/rate-limit.ts";
 import { requestLog } from "./middleware/request-log.ts";
 import { requireSettings } from "./middleware/settings.ts";
 import { limitBody } from "./middleware/validated.ts";
@@ -11,15 +12,17 @@ import { conversationRoutes } from "./routes/conversations.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { pageRoutes } from "./routes/page.ts";
 import { participantRoutes } from "./routes/participants.ts";
+import { searchRoutes } from "./routes/search.ts";
 import { socketRoutes } from "./routes/sockets.ts";
 import { statusRoutes } from "./routes/status.ts";
 
 const rest = new Hono<AppEnv>()
-  .use(requireSettings(), authenticated(), limitBody())
+  .use(requireSettings(), authenticated(), limitUser(), limitBody())
   .route("/auth", authRoutes)
   .route("/conversations", conversationRoutes)
   .route("/conversations", participantRoutes)
-  .route("/conversations", messageRoutes);
+  .route("/conversations", messageRoutes)
+  .route("/", searchRoutes);
 
 const base = new Hono<AppEnv>();
 base.onError(handleError);
@@ -41,7 +44,7 @@ export const app = base
       },
     }),
   )
-  .use("/api/*", allowedOrigins())
+  .use("/api/*", allowedOrigins(), limitAddress())
   .route("/api", socketRoutes)
   .route("/api", statusRoutes)
   .route("/api", rest)

@@ -6,6 +6,9 @@ import { serviceKeys } from "./auth/service.ts";
 export interface Env {
   CONVERSATIONS: DurableObjectNamespace;
   ASSETS?: Fetcher;
+  ADDRESS_LIMIT?: RateLimit;
+  USER_LIMIT?: RateLimit;
+  FAILURE_LIMIT?: RateLimit;
   ENVIRONMENT?: string;
   DATABASE_URL?: string;
   NEON_FETCH_ENDPOINT?: string;

@@ -180,11 +180,12 @@ export async function open(
   token: string | null,
   id: string,
   query: { since?: number; epoch?: string; client_id?: string } = {},
+  headers: Record<string, string> = {},
 ): Promise<TestSocket> {
   const search = new URLSearchParams(Object.entries(query).map(([key, value]) => [key, String(value)]));
   const protocols = token === null ? "arcyou.v1" : `arcyou.v1, bearer.${token}`;
   const response = await worker.fetch(`${ORIGIN}/api/conversations/${id}/socket?${search}`, {
-    headers: { Upgrade: "websocket", "Sec-WebSocket-Protocol": protocols },
+    headers: { Upgrade: "websocket", "Sec-WebSocket-Protocol": protocols, ...headers },
   });
   if (!response.webSocket) throw new Error(`No upgrade: ${response.status} ${await response.text()}`);
   return new TestSocket(response, response.webSocket);
@@ -195,8 +196,9 @@ export async function join(
   token: string,
   id: string,
   query: { since?: number; epoch?: string; client_id?: string } = {},
+  headers: Record<string, string> = {},
 ): Promise<TestSocket> {
-  const socket = await open(token, id, query);
+  const socket = await open(token, id, query, headers);
   await socket.next("synced");
   return socket;
 }

@@ -1,22 +1,16 @@
-import {
-  createRemoteJWKSet,
-  decodeProtectedHeader,
-  errors,
-  importSPKI,
-  type JWTVerifyGetKey,
-  jwtVerify,
-} from "jose";
+import { decodeProtectedHeader, errors, importSPKI, jwtVerify } from "jose";
 import { refuse } from "../../protocol/errors.ts";
 import type { Settings } from "../env.ts";
 import { RefusalError } from "../middleware/errors.ts";
 import { toIdentity } from "./claims.ts";
 import { type Authentication, rejected } from "./identity.ts";
+import { KeySet, KeySetAway } from "./key-set.ts";
 
 const ALGORITHMS = ["RS256", "ES256", "EdDSA"];
 const CLOCK_TOLERANCE_SECONDS = 5;
 
 /** Key sets keep their keys and their cool-down between requests, so one is kept a URL. */
-const keySets = new Map<string, JWTVerifyGetKey>();
+const keySets = new Map<string, KeySet>();
 
 /**
  * Checks a JWT of the host application against its configured key, issuer and audience.
@@ -42,9 +36,9 @@ export async function verifyExternalJwt(token: string, settings: Settings): Prom
       return toIdentity((await jwtVerify(token, key, options)).payload);
     }
     if (settings.AUTH_JWKS_URL === undefined) return rejected("invalid");
-    return toIdentity((await jwtVerify(token, keySetOf(settings.AUTH_JWKS_URL), options)).payload);
+    return toIdentity((await jwtVerify(token, keySetOf(settings.AUTH_JWKS_URL).getKey, options)).payload);
   } catch (error) {
-    if (settings.AUTH_JWKS_URL !== undefined && isKeySetAway(error)) {
+    if (error instanceof KeySetAway) {
       throw new RefusalError(
         refuse("SERVICE_UNAVAILABLE", "Credentials cannot be checked now. Try again.", {
           retry_after_ms: 2_000,
@@ -55,17 +49,10 @@ export async function verifyExternalJwt(token: string, settings: Settings): Prom
   }
 }
 
-/** Whether the key set could not be fetched, which says nothing about the token. */
-function isKeySetAway(error: unknown): boolean {
-  if (error instanceof errors.JWKSTimeout) return true;
-  // jose has its generic code for a reply other than 200; a failed fetch is no error of jose at all.
-  return error instanceof errors.JOSEError ? error.code === "ERR_JOSE_GENERIC" : true;
-}
-
-function keySetOf(url: string): JWTVerifyGetKey {
+function keySetOf(url: string): KeySet {
   const known = keySets.get(url);
   if (known) return known;
-  const keySet = createRemoteJWKSet(new URL(url));
+  const keySet = new KeySet(url);
   keySets.set(url, keySet);
   return keySet;
 }

@@ -10,6 +10,7 @@ import { unlessRevoked } from "../auth/revocation.ts";
 import { findService, mayUse, ON_BEHALF_OF, SERVICE_KEY_PREFIX, type Service } from "../auth/service.ts";
 import type { AppContext, AppEnv } from "../context.ts";
 import { errorResponse, RefusalError } from "./errors.ts";
+import { addressOf, isLimited, tooMany } from "./rate-limit.ts";
 
 const MESSAGE: Record<UnauthorizedReason, string> = {
   missing: "A credential is required: Authorization: Bearer <token>.",
@@ -49,7 +50,8 @@ function readBearer(c: AppContext): string | null {
   return scheme.toLowerCase() === "bearer" ? token : "";
 }
 
-function unauthorized(c: AppContext, reason: UnauthorizedReason): Response {
+async function unauthorized(c: AppContext, reason: UnauthorizedReason): Promise<Response> {
+  if (await isLimited(c.env, "FAILURE_LIMIT", addressOf(c))) return tooMany(c);
   const details = [{ path: "authorization", message: reason }];
   return errorResponse(c, refuse("UNAUTHORIZED", MESSAGE[reason], { details }).error);
 }

@@ -10,12 +10,15 @@ import { unlessRevoked } from "../auth/revocation.ts";
 import { type AppContext, type AppEnv, conversationObject } from "../context.ts";
 import { rememberProfile } from "../middleware/authenticated.ts";
 import { RefusalError } from "../middleware/errors.ts";
+import { addressOf, isLimited } from "../middleware/rate-limit.ts";
 import { reportSettings } from "../middleware/settings.ts";
 
 export const socketRoutes = new Hono<AppEnv>().get("/conversations/:id/socket", async (c) => {
   if (c.req.header("Upgrade")?.toLowerCase() !== "websocket") {
     throw new RefusalError(refuse("VALIDATION_FAILED", "This route takes WebSocket upgrades only.").error);
   }
+  const address = addressOf(c);
+  if (await isLimited(c.env, "ADDRESS_LIMIT", address)) return tooManyUpgrades();
   const offered = (c.req.header("Sec-WebSocket-Protocol") ?? "").split(",").map((entry) => entry.trim());
   if (!offered.includes(SUBPROTOCOL))
     return closed(CLOSE.protocolViolation, `offer the subprotocol ${SUBPROTOCOL}`);
@@ -30,8 +33,12 @@ export const socketRoutes = new Hono<AppEnv>().get("/conversations/:id/socket", 
     .then((checked) => unlessRevoked(c.get("db"), checked, { isFresh: true }))
     .catch(() => null);
   if (!result) return closed(CLOSE.tryAgain, "credentials cannot be checked now");
-  if (!result.ok) return closed(CLOSE.unauthorized, result.reason);
+  if (!result.ok) {
+    const isGuessing = await isLimited(c.env, "FAILURE_LIMIT", address);
+    return isGuessing ? tooManyUpgrades() : closed(CLOSE.unauthorized, result.reason);
+  }
   const { userId, name, avatarUrl, expiresAt, jti, issuedAtMs } = result.identity;
+  if (await isLimited(c.env, "USER_LIMIT", `user ${userId}`)) return tooManyUpgrades();
   rememberProfile(c, result.identity);
 
   const params = conversationParams.safeParse(c.req.param());
@@ -51,7 +58,7 @@ export const socketRoutes = new Hono<AppEnv>().get("/conversations/:id/socket", 
       avatarUrl,
       jti,
       issuedAtMs,
-      address: c.req.header("CF-Connecting-IP") ?? null,
+      address,
     },
     expiresAt,
     clientId,
@@ -72,6 +79,8 @@ async function connect(c: AppContext, request: ConnectRequest): Promise<Response
     return closed(CLOSE.tryAgain, "try again");
   }
 }
+
+const tooManyUpgrades = (): Response => closed(CLOSE.tooManyConnections, "Too many connections. Slow down.");
 
 /** Accepts the socket only to close it: a browser cannot read why an upgrade was refused. */
 function closed(code: number, reason: string): Response {
