@@ -39,11 +39,19 @@ export interface SearchRange {
   limit: number;
 }
 
-/** The lowest id that one request looks at. Below it, nothing is known of the conversation. */
-export const lowestLookedAt = (
+/**
+ * The lowest id that one request looks at. Below it, nothing is known of the conversation.
+ *
+ * @param conversations how many are searched together
+ */
+export function lowestLookedAt(
   sought: Sought,
   { beforeId, fromId }: Pick<SearchRange, "beforeId" | "fromId">,
-) => Math.max(fromId, beforeId - (sought.bigrams.length > 0 ? INDEXED_IDS : READ_IDS));
+  conversations = 1,
+): number {
+  const ids = sought.bigrams.length > 0 ? INDEXED_IDS : Math.ceil(READ_IDS / conversations);
+  return Math.max(fromId, beforeId - ids);
+}
 
 /** Messages of one conversation that contain what is sought, newest first. */
 export async function searchConversation(
@@ -70,7 +78,8 @@ export function searchConversationQuery(db: Database, sought: Sought, range: Sea
 export interface SearchedConversation {
   id: string;
   newestId: number;
-  newestAt: string;
+  /** null when there is none. */
+  newestAt: string | null;
   /** Whether an object holds it that may know better. */
   isActivated: boolean;
   /** Whether it has just been written in, so that its object may have messages that Postgres does not. */
@@ -98,7 +107,7 @@ export async function listSearched(
   return rows.map((row) => ({
     id: row.id,
     newestId: Number(row.newest_id),
-    newestAt: isoTime(row.newest_at),
+    newestAt: isoTimeOrNull(row.newest_at),
     isActivated: row.is_activated,
     isActive: row.is_active,
   }));
@@ -117,17 +126,18 @@ export function listSearchedQuery(db: Database, userId: string, before: MessageP
   return db.execute<{
     id: string;
     newest_id: string;
-    newest_at: string;
+    newest_at: string | null;
     is_activated: boolean;
     is_active: boolean;
   }>(sql`
-    select c.id, coalesce(newest.id, 0) as newest_id, coalesce(newest.at, c.created_at) as newest_at,
+    select c.id, coalesce(newest.id, 0) as newest_id, newest.at as newest_at,
            c.activated_at is not null as is_activated,
            c.activated_at is not null and c.updated_at > now() - interval '1 minute' as is_active
-    from participants p join conversations c on c.id = p.conversation_id
+    from participants p
+    cross join lateral (${livingConversation(sql`p.conversation_id`)}) c
     left join lateral (${newest}) newest on true
-    where p.user_id = ${userId} and c.deleted_at is null
-    order by newest_at desc, c.id desc`);
+    where p.user_id = ${userId}
+    order by newest_at desc nulls last, c.id desc`);
 }
 
 /** One conversation of several that are searched together. */
@@ -185,7 +195,7 @@ export function searchSeveralQuery(
   return db.execute<MessageRow>(sql`
     select h.* from ${rangeRows(ranges)}
     join participants p on p.conversation_id = k.id and p.user_id = ${userId}
-    join conversations c on c.id = k.id and c.deleted_at is null
+    cross join lateral (${livingConversation(sql`k.id`)}) c
     cross join lateral (${hits}) h
     where coalesce(k.visible_from_id, p.visible_from_id) is not null
     order by h.created_at desc, h.conversation_id desc, h.id desc limit ${limit}`);
@@ -244,8 +254,12 @@ function hitsIn(
     limit ${limit}`;
 }
 
+/** The conversation of this id unless it was deleted; `offset 0` has it looked up instead of all of them read. */
+const livingConversation = (id: SQL): SQL =>
+  sql`select * from conversations where id = ${id} and deleted_at is null offset 0`;
+
 /** Many cheap look-ups add up to an estimate that would have them compiled first, which takes longer than they do. */
-const withoutJit = (db: Database) => db.execute(sql`set local jit = off`);
+const withoutJit = (db: Database) => db.execute(sql`select set_config('jit', 'off', true)`);
 
 const arrayText = (numbers: readonly number[]): string => `{${numbers.join(",")}}`;
 

@@ -9,6 +9,7 @@ import { requireSettings } from "./middleware/settings.ts";
 import { limitBody } from "./middleware/validated.ts";
 import { authRoutes } from "./routes/auth.ts";
 import { conversationRoutes } from "./routes/conversations.ts";
+import { documentRoutes } from "./routes/documents.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { pageRoutes } from "./routes/page.ts";
 import { participantRoutes } from "./routes/participants.ts";
@@ -47,6 +48,10 @@ export const app = base
   .use("/api/*", allowedOrigins(), limitAddress())
   .route("/api", socketRoutes)
   .route("/api", statusRoutes)
+  .route(
+    "/api",
+    documentRoutes(() => base.routes),
+  )
   .route("/api", rest)
   .route("/", pageRoutes);
 

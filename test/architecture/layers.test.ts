@@ -10,13 +10,15 @@ const LAYERS: Record<string, { layers: string[]; packages?: RegExp }> = {
   db: { layers: ["db", "protocol"], packages: /^(drizzle-orm|@neondatabase\/serverless)(\/|$)/ },
   "durable-objects": { layers: ["durable-objects", "db", "protocol"], packages: /^cloudflare:workers$/ },
   workers: { layers: ["workers", "db", "protocol", "durable-objects"] },
-  client: { layers: ["client", "protocol"], packages: /^partysocket(\/|$)/ },
+  // The service's types, and Hono's client that reads them, are for `client/server.ts` alone.
+  client: { layers: ["client", "protocol", "workers"], packages: /^(partysocket(\/|$)|hono\/client$)/ },
   page: { layers: ["page", "client", "protocol", "dev"] },
 };
 
 /** Modules of another layer that may be imported as values: everything else crosses as types. */
 const VALUES_ACROSS: Record<string, RegExp> = {
   "workers>durable-objects": /durable-objects\/(rpc|conversation)\.ts$/,
+  "client>workers": /^$/,
   "client>protocol": /protocol\/(errors|close-codes|limits|version)\.ts$/,
   "page>dev": /dev\/demo-users\.ts$/,
 };
@@ -69,6 +71,14 @@ for (const [layer, rule] of Object.entries(LAYERS)) {
     if (values && !found.isType && !values.test(target)) offences.push(`${from} imports values of ${target}`);
   }
 }
+
+test("the browser's client knows nothing of the service's code, not even its types", () => {
+  const offenders = sources("client")
+    .flatMap(importsOf)
+    .filter(({ specifier }) => specifier.includes("workers/") || specifier.startsWith("hono"))
+    .map(({ file }) => relative(ROOT, file));
+  expect([...new Set(offenders)]).toEqual(["client/server.ts"]);
+});
 
 test("layers import only what lies below them", () => {
   expect(checked).toBeGreaterThan(50);

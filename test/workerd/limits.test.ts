@@ -6,7 +6,7 @@ import { call, join, newConversation, newUser, open, testEnv, until } from "./ha
 const from = (address: string) => ({ "CF-Connecting-IP": address });
 
 /** Asks until it is too much. @returns how often it was not */
-async function exhaust(ask: () => Promise<{ status: number }>, atMost: number): Promise<number> {
+async function exhaust(ask: () => Promise<{ status: number }> | Response, atMost: number): Promise<number> {
   let answered = 0;
   while (answered < atMost) {
     const replies = await Promise.all(Array.from({ length: 50 }, ask));

@@ -9,8 +9,28 @@ import { toDetails } from "../../protocol/validation.ts";
 import type { AppContext } from "../context.ts";
 import { errorResponse, RefusalError } from "./errors.ts";
 
+/** Validators by what they validate: the API's document is made from those that run. */
+const validations = new WeakMap<object, Validation>();
+
+export interface Validation {
+  target: keyof ValidationTargets;
+  schema: ZodType;
+}
+
+/** What a handler of a route validates; undefined if it is no validator. */
+export const validationOf = (handler: object): Validation | undefined => validations.get(handler);
+
 /** Validates one part of a request with a schema of `protocol/`; a refusal names each field. */
 export const validated = <Target extends keyof ValidationTargets, Schema extends ZodType>(
+  target: Target,
+  schema: Schema,
+) => {
+  const validator = validate(target, schema);
+  validations.set(validator, { target, schema });
+  return validator;
+};
+
+const validate = <Target extends keyof ValidationTargets, Schema extends ZodType>(
   target: Target,
   schema: Schema,
 ) =>

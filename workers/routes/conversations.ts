@@ -60,11 +60,9 @@ export const conversationRoutes = new Hono<AppEnv>()
       unwrap(await conversationObject(c.env, created.id, input.location_hint).summary(userId));
     }
     const listed = await getConversation(c.get("db"), created.id, userId);
-    if (!listed) throw new RefusalError(conversationNotFound().error);
-    return c.json(
-      { data: created.isNew ? listed.conversation : await refresh(c, listed) },
-      created.isNew ? 201 : 200,
-    );
+    const conversation = listed && (created.isNew ? listed.conversation : await refresh(c, listed));
+    if (!conversation) throw new RefusalError(conversationNotFound().error);
+    return c.json({ data: conversation }, created.isNew ? 201 : 200);
   })
   .get("/", validated("query", listQuery), async (c) => {
     const { limit, cursor } = c.req.valid("query");

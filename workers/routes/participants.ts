@@ -65,7 +65,7 @@ async function participantsOf(c: AppContext, id: string): Promise<Participant[]>
   if (!found) throw new RefusalError(conversationNotFound().error);
   const told = found.activated ? await conversationObject(c.env, id).participants(userId) : null;
   const live = new Map(told?.ok ? told.value.map((participant) => [participant.user_id, participant]) : []);
-  return found.participants.map((participant) => {
+  return found.participants.map(({ visible_from_id: _, ...participant }) => {
     const { online = false, last_read_id = 0 } = live.get(participant.user_id) ?? {};
     return {
       ...participant,

@@ -1,0 +1,110 @@
+import { html } from "hono/html";
+import type { AsyncApiDocument, MessageObject } from "./asyncapi.ts";
+import type { OpenApiDocument, OperationObject } from "./openapi.ts";
+import type { JsonSchema } from "./schemas.ts";
+
+/** The style of the page. */
+export const STYLE = `
+:root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent); }
+body { margin: 0 auto; max-width: 60rem; padding: 1.5rem 1rem 4rem; font: 1rem/1.55 system-ui, sans-serif; }
+h1 { margin: 0 0 .25rem; } h2 { margin: 2.5rem 0 .75rem; border-bottom: 1px solid var(--line); padding-bottom: .25rem; }
+h3 { font-size: .95rem; margin: 1rem 0 .35rem; }
+details { border: 1px solid var(--line); border-radius: .5rem; margin: .5rem 0; }
+summary { cursor: pointer; padding: .6rem .8rem; display: flex; flex-wrap: wrap; gap: .2rem .7rem; align-items: baseline; }
+summary code { font-weight: 600; overflow-wrap: anywhere; } summary span { opacity: .75; }
+details > div { padding: 0 .8rem .8rem; }
+.method { display: inline-block; min-width: 3.6rem; font: 700 .8rem ui-monospace, monospace; }
+table { border-collapse: collapse; width: 100%; } th, td { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0; border-bottom: 1px solid var(--line); }
+pre { overflow-x: auto; background: color-mix(in srgb, currentColor 7%, transparent); border-radius: .4rem; padding: .7rem; margin: .35rem 0; font-size: .85rem; }
+nav { display: flex; flex-wrap: wrap; gap: .3rem 1rem; margin: 1rem 0; } a { color: LinkText; }
+`;
+
+/** The API as a page that can be read, searched with the browser's own search, and opened offline. No script runs on it. */
+export function documentationPage(openapi: OpenApiDocument, asyncapi: AsyncApiDocument) {
+  const operations = Object.entries(openapi.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+  );
+  const anchor = (name: string): string => name.toLowerCase();
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>ArcYou Chat API</title>
+<link rel="stylesheet" href="/api/docs/style.css">
+</head>
+<body>
+<header>
+<h1>ArcYou Chat API</h1>
+<p>${openapi.info.description}</p>
+<p>For programs: <a href="/api/openapi.json">OpenAPI 3.1</a>, <a href="/api/asyncapi.json">AsyncAPI 3.0</a>.</p>
+<nav aria-label="Sections">
+${[...openapi.tags.map(({ name }) => name), "Sockets", "Schemas"].map(
+  (name) => html`<a href="#${anchor(name)}">${name}</a>`,
+)}
+</nav>
+</header>
+<main>
+${openapi.tags.map(
+  ({ name }) => html`<section id="${anchor(name)}"><h2>${name}</h2>
+${operations
+  .filter(({ operation }) => operation.tags.includes(name))
+  .map(({ path, method, operation }) => operationSection(path, method, operation))}
+</section>`,
+)}
+<section id="sockets"><h2>Sockets</h2>
+${asyncapi.info.description.split("\n\n").map((paragraph) => html`<p>${paragraph}</p>`)}
+${Object.values(asyncapi.components.messages).map(messageSection)}
+</section>
+<section id="schemas"><h2>Schemas</h2>
+${Object.entries({ ...asyncapi.components.schemas, ...openapi.components.schemas }).map(
+  ([name, schema]) =>
+    html`<details id="schema-${name}"><summary><code>${name}</code></summary><div>${json(schema)}</div></details>`,
+)}
+</section>
+</main>
+</body>
+</html>`;
+}
+
+function operationSection(path: string, method: string, operation: OperationObject) {
+  const { operationId, summary, description, parameters, requestBody, responses } = operation;
+  return html`<details id="${operationId}">
+<summary><span class="method">${method.toUpperCase()}</span><code>${path}</code><span>${summary}</span></summary>
+<div>
+${description === undefined ? "" : html`<p>${description}</p>`}
+${
+  parameters.length === 0
+    ? ""
+    : html`<h3>Parameters</h3><table><tbody>${parameters.map(
+        (parameter) =>
+          html`<tr><th scope="row"><code>${parameter.name}</code></th><td>${parameter.in}${
+            parameter.required ? ", required" : ""
+          }</td><td>${inWords(parameter.schema)}</td></tr>`,
+      )}</tbody></table>`
+}
+${requestBody ? html`<h3>Body</h3>${json(requestBody.content["application/json"].schema)}` : ""}
+<h3>Replies</h3>
+${Object.entries(responses).map(
+  ([status, { description: text, content }]) =>
+    html`<p><strong>${status}</strong> ${text}</p>${
+      content && Number(status) < 300 ? json(content["application/json"].schema) : ""
+    }`,
+)}
+</div>
+</details>`;
+}
+
+function messageSection({ name, payload }: MessageObject) {
+  return html`<details><summary><code>${name}</code></summary><div>${json(payload)}</div></details>`;
+}
+
+/** A schema of a parameter on one line. */
+function inWords({ description, type, ...rest }: JsonSchema): string {
+  const bounds = Object.entries(rest).map(([key, value]) => `${key} ${JSON.stringify(value)}`);
+  return [String(type ?? ""), ...bounds, ...(typeof description === "string" ? [description] : [])]
+    .filter(Boolean)
+    .join(", ");
+}
+
+const json = (schema: JsonSchema) => html`<pre><code>${JSON.stringify(schema, null, 2)}</code></pre>`;
