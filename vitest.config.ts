@@ -40,6 +40,7 @@ export default defineConfig({
                 NEXTAUTH_SECRET: SESSION_SECRETS.v4,
                 SERVICE_KEYS: JSON.stringify([
                   { name: "all", key: SERVICE_KEYS.all, scopes: SCOPES },
+                  { name: "none", key: SERVICE_KEYS.none, scopes: ["none"] },
                   { name: "reader", key: SERVICE_KEYS.reader, scopes: ["messages:read"] },
                 ]),
               },

@@ -367,16 +367,20 @@ export type SnapshotParticipant = Pick<
  * first, so that a change committed after it is told to the object and one committed before it is in the reply.
  *
  * @param sinceVersion the version the object has; null when it has nothing
+ * @param forUser marks nothing unless they take part; null marks in any case
  * @returns null when there is no such conversation
  */
 export async function loadSnapshot(
   db: Database,
   id: string,
   sinceVersion: number | null,
+  forUser: string | null,
 ): Promise<ConversationSnapshot | null> {
   const [, found, members, changes] = await db.batch([
     db.execute(
-      sql`update conversations set activated_at = now() where id = ${id}::uuid and activated_at is null and deleted_at is null`,
+      sql`update conversations set activated_at = now() where id = ${id}::uuid and activated_at is null and deleted_at is null
+          and (${forUser}::text is null
+               or exists (select 1 from participants p where p.conversation_id = ${id}::uuid and p.user_id = ${forUser}))`,
     ),
     db
       .select()

@@ -78,8 +78,13 @@ export interface ConversationHost {
 
 /** What a conversation asks of Postgres. */
 export interface ConversationPostgres extends DrainTarget {
-  /** @param sinceVersion what is mirrored: the snapshot tells what was said about changes after it; null for nothing */
-  loadSnapshot(sinceVersion: number | null): Promise<ConversationSnapshot | null>;
+  /**
+   * The conversation, and the mark that this object holds it.
+   *
+   * @param sinceVersion what is mirrored: the snapshot tells what was said about changes after it; null for nothing
+   * @param forUser marks nothing unless they take part; null marks in any case
+   */
+  loadSnapshot(sinceVersion: number | null, forUser: string | null): Promise<ConversationSnapshot | null>;
   readNewest(limit: number, beforeId?: number): Promise<StoredMessage[]>;
   readByIds(ids: number[]): Promise<StoredMessage[]>;
   readByTempIds(keys: Array<{ sender_id: string; temp_id: string }>): Promise<StoredMessage[]>;
@@ -681,23 +686,33 @@ export class ConversationCore<Socket extends SessionSocket> {
 
   // State
 
-  /** Loads the conversation unless it is loaded; one load at a time. */
-  #load(): Promise<Result<void>> {
-    if (this.#mirror.state) return Promise.resolve(ok(undefined));
-    this.#loading ??= this.#loadFromPostgres().finally(() => {
-      this.#loading = null;
-    });
-    return this.#loading;
+  /**
+   * Loads the conversation unless it is loaded; one load at a time.
+   *
+   * @param forUser leaves it alone unless they take part, so that whoever knows an id settles nothing; null loads it
+   */
+  async #load(forUser: string | null = null): Promise<Result<void>> {
+    for (;;) {
+      if (this.#mirror.state) return ok(undefined);
+      const others = this.#loading;
+      this.#loading ??= this.#loadFromPostgres(forUser).finally(() => {
+        this.#loading = null;
+      });
+      const loaded = await this.#loading;
+      // That somebody else does not take part says nothing of the next one.
+      if (!others || loaded.ok || loaded.error.code !== "CONVERSATION_NOT_FOUND") return loaded;
+    }
   }
 
-  async #loadFromPostgres(): Promise<Result<void>> {
+  async #loadFromPostgres(forUser: string | null): Promise<Result<void>> {
     const loaded = await this.#attempt(async () => {
-      const snapshot = await this.#host.postgres.loadSnapshot(null);
-      return { snapshot, newest: snapshot && snapshot.last_message_id > 0 ? await this.#readNewest() : [] };
+      const snapshot = await this.#host.postgres.loadSnapshot(null, forUser);
+      if (!snapshot || (forUser !== null && !hasParticipant(snapshot, forUser))) return null;
+      return { snapshot, newest: snapshot.last_message_id > 0 ? await this.#readNewest() : [] };
     });
     if (!loaded.ok) return loaded;
+    if (!loaded.value) return conversationNotFound();
     const { snapshot, newest } = loaded.value;
-    if (!snapshot) return conversationNotFound();
     // Postgres may have more than the snapshot's head only if another life of this object just drained it.
     const head = Math.max(snapshot.last_message_id, newest.at(-1)?.message.id ?? 0);
     const seq = Math.max(snapshot.seq, ...newest.map(({ message }) => message.seq));
@@ -866,7 +881,7 @@ export class ConversationCore<Socket extends SessionSocket> {
    */
   async #enter(userId: string): Promise<Result<{ state: MirrorState; member: MirroredParticipant }>> {
     const wasLoaded = this.#mirror.state !== null;
-    const loaded = await this.#load();
+    const loaded = await this.#load(userId);
     if (!loaded.ok) return loaded;
     if (wasLoaded && !this.#mirror.member(userId)) {
       const caughtUp = await this.#catchUp();
@@ -880,7 +895,7 @@ export class ConversationCore<Socket extends SessionSocket> {
   /** Brings the mirror to what Postgres has now. */
   async #catchUp(): Promise<Result<void>> {
     const version = this.#mirror.state?.version ?? null;
-    const snapshot = await this.#attempt(() => this.#host.postgres.loadSnapshot(version));
+    const snapshot = await this.#attempt(() => this.#host.postgres.loadSnapshot(version, null));
     if (!snapshot.ok) return snapshot;
     if (snapshot.value === null) await this.#end();
     else this.#adopt(snapshot.value);
@@ -954,6 +969,9 @@ export class ConversationCore<Socket extends SessionSocket> {
     this.#host.setAlarm(timeMs);
   }
 }
+
+const hasParticipant = ({ participants }: ConversationSnapshot, userId: string): boolean =>
+  participants.some(({ user_id }) => user_id === userId);
 
 /** What the conversation says about a change of itself. */
 function systemMessage(

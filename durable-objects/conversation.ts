@@ -173,7 +173,8 @@ function postgresOf(env: ConversationEnv, conversationId: string): ConversationP
     return opened;
   };
   return {
-    loadSnapshot: async (sinceVersion) => loadSnapshot(open(), conversationId, sinceVersion),
+    loadSnapshot: async (sinceVersion, forUser) =>
+      loadSnapshot(open(), conversationId, sinceVersion, forUser),
     readNewest: async (limit, beforeId) => readNewest(open(), conversationId, limit, beforeId),
     readByIds: async (ids) => readByIds(open(), conversationId, ids),
     readByTempIds: async (keys) => readByTempIds(open(), conversationId, keys),

@@ -57,9 +57,9 @@ export async function searchOne(
 
 /** Conversations that were written in a moment ago whose objects are asked for what is not drained. */
 const ACTIVE_ASKED = 20;
-/** Conversations searched in one query: few at first, because those with the newest messages may be enough. */
-const FIRST_TOGETHER = 32;
-const TOGETHER = 512;
+/** Conversations searched in one query: few at first, because those with the newest messages may be enough, then more. */
+const FIRST_TOGETHER = 8;
+const TOGETHER_MAX = 512;
 /** Without bigrams, messages are read one by one, and all conversations share how many. */
 const READ_TOGETHER = 64;
 
@@ -116,8 +116,10 @@ async function searchListed(
     newestAt === null || tails.get(id) === null ? [] : { id, newestId, newestAt },
   );
   let horizon: MessagePosition | null = null;
-  for (let together = isIndexed ? FIRST_TOGETHER : READ_TOGETHER; left.length > 0; together = TOGETHER) {
+  let together = isIndexed ? FIRST_TOGETHER : READ_TOGETHER;
+  while (left.length > 0) {
     const searched = left.splice(0, together);
+    together = Math.min(together * 8, TOGETHER_MAX);
     const found = await searchSeveral(c.get("db"), sought, {
       userId: c.get("identity").userId,
       ranges: searched.map(({ id, newestId }) => {

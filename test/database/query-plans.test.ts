@@ -6,6 +6,8 @@ import { openDatabase } from "../../db/client.ts";
 import { getConversationQuery, listConversationsQuery, participantsQuery } from "../../db/conversations.ts";
 import { messagePageQuery, messagesByTempIdQuery } from "../../db/messages.ts";
 import { markTold, untoldChangesQuery } from "../../db/outbox.ts";
+import { listSearchedQuery, searchConversationQuery, searchSeveralQuery, toSought } from "../../db/search.ts";
+import { indexedBigrams, unsearchableQuery } from "../../db/search-index.ts";
 import { migrate } from "../../dev/migrate.ts";
 import { startNeonProxy } from "../../dev/neon-proxy.ts";
 
@@ -47,6 +49,11 @@ beforeAll(async () => {
     from generate_series(1, 50000) n`);
   await client.query(`insert into outbox (conversation_id, version, processed, created_at)
     select ${id("1")}, n, n < 49990, now() - interval '1 minute' from generate_series(1, 50000) n`);
+  const found = indexedBigrams(sql`conversation_id`, sql`id`, sql`array[id % 5000, 6000 + id % 7]`);
+  const { sql: update } = textOf({
+    getSQL: () => sql`update messages set search_text = 'hello', bigrams = ${found} where id % 1000 > 0`,
+  });
+  await client.query(update);
   await client.query("vacuum analyze");
 });
 
@@ -72,6 +79,26 @@ function textOf(query: { toSQL(): unknown } | { getSQL(): ReturnType<typeof sql>
   if ("toSQL" in query) return query.toSQL() as { sql: string; params: unknown[] };
   return new PgDialect().sqlToQuery(query.getSQL());
 }
+
+const searched = {
+  conversationId: conversation,
+  beforeId: 40_000,
+  fromId: 1,
+  superseded: [39_000],
+  limit: 51,
+};
+const position = { created_at: "2026-01-01T00:00:00.000Z", conversation_id: conversation, id: 5 };
+const several = {
+  userId: "busy",
+  ranges: Array.from({ length: 500 }, (_, index) => ({
+    conversationId: `00000000-0000-7000-8000-${(index + 1).toString(16).padStart(12, "0")}`,
+    beforeId: 11,
+    lowestId: 1,
+    visibleFromId: null,
+    superseded: [],
+  })),
+  limit: 51,
+};
 
 const queries: Array<[string, () => Parameters<typeof textOf>[0], string[]]> = [
   [
@@ -119,6 +146,32 @@ const queries: Array<[string, () => Parameters<typeof textOf>[0], string[]]> = [
     () => markTold(db, { conversationId: conversation, version: 3 }),
     ["outbox_processed"],
   ],
+  [
+    "a search of a conversation",
+    () => searchConversationQuery(db, toSought("김밥"), searched) as never,
+    ["messages_bigrams"],
+  ],
+  [
+    "a search for one character",
+    () => searchConversationQuery(db, toSought("밥"), searched) as never,
+    ["messages_conversation_id_id_pk"],
+  ],
+  [
+    "conversations to search",
+    () => listSearchedQuery(db, "busy", position) as never,
+    ["participants_user", "messages_created_at"],
+  ],
+  [
+    "a search of several conversations",
+    () => searchSeveralQuery(db, toSought("김밥"), several) as never,
+    ["messages_bigrams", "conversations_pkey"],
+  ],
+  [
+    "a search of several conversations for one character",
+    () => searchSeveralQuery(db, toSought("밥"), several) as never,
+    ["messages_conversation_id_id_pk", "conversations_pkey"],
+  ],
+  ["messages to be made searchable", () => unsearchableQuery(db) as never, ["messages_unsearchable"]],
   [
     "messages by time",
     () => ({

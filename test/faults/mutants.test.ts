@@ -7,14 +7,15 @@ const MUTANTS = [
   {
     name: "acknowledges before it has written",
     invariant: "I12",
-    find: /if \(log\.append\((\w+)\)\) return/,
-    replace: "if (setTimeout(() => log.append($1), 300)) return",
+    find: /if \(log\.append\((\w+)\)\) \{/,
+    replace: "if (setTimeout(() => log.append($1), 300)) {",
   },
   {
     name: "leaves out a message now and then when it drains",
     invariant: "I1",
-    find: /target\.write\(\{ messages: (\w+), seq: next\.seq \}\)/,
-    replace: "target.write({ messages: $1.filter(({ message }) => message.id % 53 !== 0), seq: next.seq })",
+    find: /target\.write\(\{ messages: (\w+), seq: next\.seq, participants \}\)/,
+    replace:
+      "target.write({ messages: $1.filter(({ message }) => message.id % 53 !== 0), seq: next.seq, participants })",
   },
 ] as const;
 

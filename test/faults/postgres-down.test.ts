@@ -69,7 +69,9 @@ async function outage(service: BareService, crowd: Crowd, fired: () => void): Pr
   expect(oldest.data.map(({ id }) => id)).toEqual(Array.from({ length: 20 }, (_, n) => n + 1));
   await crowd.openTab(talk.users[1] ?? "");
   // Nobody else may learn that the conversation exists.
-  await expect(stranger.listMessages(talk.id)).rejects.toMatchObject({ status: 404 });
+  // Whoever is outside learns nothing: an existing conversation answers as a missing one does.
+  for (const id of [talk.id, randomUUID()])
+    await expect(stranger.listMessages(id)).rejects.toMatchObject({ status: 503 });
 
   // What only Postgres knows is answered with an error that says to try again.
   const away = { status: 503, code: "SERVICE_UNAVAILABLE", retryable: true };

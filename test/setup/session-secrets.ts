@@ -6,8 +6,9 @@ export const SESSION_SECRETS = {
   v4: "the secret of NextAuth v4, of 32 characters or more",
 };
 
-/** A back end that may do everything, and one that may only read. */
+/** A back end that may do everything, one that may read messages, and one whose only scope no route asks for. */
 export const SERVICE_KEYS = {
   all: "arcyou_all-0123456789abcdef0123456789abcdef",
+  none: "arcyou_none-0123456789abcdef0123456789abcdef",
   reader: "arcyou_reader-0123456789abcdef0123456789ab",
 };

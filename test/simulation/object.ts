@@ -311,7 +311,7 @@ export class SimulatedObject implements ServerEnd {
         return `id-${this.#ids}`;
       },
       postgres: {
-        loadSnapshot: (sinceVersion) => outside(() => postgres.loadSnapshot(sinceVersion)),
+        loadSnapshot: (sinceVersion, forUser) => outside(() => postgres.loadSnapshot(sinceVersion, forUser)),
         readNewest: (limit, beforeId) => outside(() => postgres.readNewest(limit, beforeId)),
         readByIds: (ids) => outside(() => postgres.readByIds(ids)),
         readByTempIds: (keys) => outside(() => postgres.readByTempIds(keys)),

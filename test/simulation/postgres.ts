@@ -135,7 +135,7 @@ export class SimulatedPostgres {
   /** What the object asks. */
   forObject(): ConversationPostgres {
     return {
-      loadSnapshot: (sinceVersion) => this.request(() => this.#snapshot(sinceVersion)),
+      loadSnapshot: (sinceVersion, forUser) => this.request(() => this.#snapshot(sinceVersion, forUser)),
       readNewest: (limit, beforeId) => this.request(() => this.#page(limit, beforeId)),
       readByIds: (ids) =>
         this.request(() => ids.flatMap((id) => structuredClone(this.messages.get(id) ?? []))),
@@ -275,9 +275,9 @@ export class SimulatedPostgres {
     });
   }
 
-  #snapshot(sinceVersion: number | null): ConversationSnapshot | null {
+  #snapshot(sinceVersion: number | null, forUser: string | null): ConversationSnapshot | null {
     if (this.#isDeleted) return null;
-    this.#isActivated = true;
+    this.#isActivated ||= forUser === null || this.participants.has(forUser);
     return structuredClone({
       id: this.#id,
       type: "group",

@@ -10,6 +10,8 @@ export const SCOPES = [
   "messages:system",
   "auth:token",
   "auth:revoke",
+  /** Opens nothing: for a key that is to be switched off and kept. */
+  "none",
 ] as const;
 export type Scope = (typeof SCOPES)[number];
 
