@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { CLOSE } from "../protocol/close-codes.ts";
@@ -56,7 +56,33 @@ test("both READMEs have the same headings, commands and links", () => {
 
 test("events are named area.past_tense", () => {
   for (const { shape } of durableEvent.options)
-    expect(shape.type.value).toMatch(/^(message|conversation)\.[a-z_]+ed$/);
+    expect(shape.type.value).toMatch(/^(message|reaction|conversation)\.[a-z_]+ed$/);
+});
+
+test("files that documents name exist", () => {
+  const documents = [
+    "SECURITY.md",
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/architecture.md",
+    "docs/auth.md",
+    "docs/deploy.md",
+  ];
+  for (const document of documents) {
+    const paths = [...read(document).matchAll(/`((?:\w[\w-]*\/)+[\w.-]*)`/g)].map(([, path]) => path ?? "");
+    // Not what is somebody else's, such as an application's `app/`.
+    const own = paths.filter((path) => existsSync(join(ROOT, path.split("/")[0] ?? "")));
+    expect([document, own.filter((path) => !existsSync(join(ROOT, path)))]).toEqual([document, []]);
+  }
+});
+
+test("every setting of the Worker stands in the table of the README", () => {
+  const settings = [...read("workers/env.ts").matchAll(/^ {2}([A-Z][A-Z0-9_]+)\?: string;/gm)].map(
+    ([, name]) => name,
+  );
+  expect(settings.length).toBeGreaterThan(10);
+  const table = read("README.md");
+  expect(settings.filter((name) => !table.includes(`\`${name}\``) && !/_2$/.test(name ?? ""))).toEqual([]);
 });
 
 test("docs/evidence.md is what `npm run prove` makes of the ledger", () => {

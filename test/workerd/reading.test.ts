@@ -20,7 +20,7 @@ const unreadOf = async (user: string, id: string) => {
   return { total: body.data.total, ...found, listed: listed?.me.unread_count };
 };
 
-test("U1 U2: reading counts down, never up, and not beyond the newest message", async () => {
+test("U1 U2 U4: reading counts down, never up, and not beyond the newest message", async () => {
   const [ana, bo] = [newUser(), newUser()];
   const id = await newConversation(ana, bo);
   const a = await join(ana, id);

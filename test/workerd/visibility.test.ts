@@ -24,7 +24,7 @@ const page = async (user: string, id: string, query = "") => {
   return { ids: body.data.map((message) => message.id), has_more: body.has_more };
 };
 
-test("P10: who joins later sees nothing from before, on any path, also while nothing is drained", async () => {
+test("P10 S17: who joins later sees nothing from before, on any path, also while nothing is drained", async () => {
   const [ana, bo, cy] = [newUser(), newUser(), newUser()];
   const id = await newPrivateGroup(ana, bo);
   const a = await join(ana, id);
