@@ -1,4 +1,4 @@
-import { html } from "hono/html";
+import { html, raw } from "hono/html";
 import type { AsyncApiDocument, MessageObject } from "./asyncapi.ts";
 import type { OpenApiDocument, OperationObject } from "./openapi.ts";
 import type { JsonSchema } from "./schemas.ts";
@@ -36,7 +36,7 @@ export function documentationPage(openapi: OpenApiDocument, asyncapi: AsyncApiDo
 <body>
 <header>
 <h1>ArcYou Chat API</h1>
-<p>${openapi.info.description}</p>
+<p>${prose(openapi.info.description)}</p>
 <p>For programs: <a href="/api/openapi.json">OpenAPI 3.1</a>, <a href="/api/asyncapi.json">AsyncAPI 3.0</a>.</p>
 <nav aria-label="Sections">
 ${[...openapi.tags.map(({ name }) => name), "Sockets", "Schemas"].map(
@@ -53,13 +53,13 @@ ${operations
 </section>`,
 )}
 <section id="sockets"><h2>Sockets</h2>
-${asyncapi.info.description.split("\n\n").map((paragraph) => html`<p>${paragraph}</p>`)}
+${asyncapi.info.description.split("\n\n").map((paragraph) => html`<p>${prose(paragraph)}</p>`)}
 ${Object.values(asyncapi.components.messages).map(messageSection)}
 </section>
 <section id="schemas"><h2>Schemas</h2>
 ${Object.entries({ ...asyncapi.components.schemas, ...openapi.components.schemas }).map(
   ([name, schema]) =>
-    html`<details id="schema-${name}"><summary><code>${name}</code></summary><div>${json(schema)}</div></details>`,
+    html`<details id="schema-${name}"><summary><code>${name}</code></summary><div>${shape(schema)}</div></details>`,
 )}
 </section>
 </main>
@@ -72,7 +72,7 @@ function operationSection(path: string, method: string, operation: OperationObje
   return html`<details id="${operationId}">
 <summary><span class="method">${method.toUpperCase()}</span><code>${path}</code><span>${summary}</span></summary>
 <div>
-${description === undefined ? "" : html`<p>${description}</p>`}
+${description === undefined ? "" : html`<p>${prose(description)}</p>`}
 ${
   parameters.length === 0
     ? ""
@@ -83,12 +83,12 @@ ${
           }</td><td>${inWords(parameter.schema)}</td></tr>`,
       )}</tbody></table>`
 }
-${requestBody ? html`<h3>Body</h3>${json(requestBody.content["application/json"].schema)}` : ""}
+${requestBody ? html`<h3>Body</h3>${shape(requestBody.content["application/json"].schema)}` : ""}
 <h3>Replies</h3>
 ${Object.entries(responses).map(
   ([status, { description: text, content }]) =>
     html`<p><strong>${status}</strong> ${text}</p>${
-      content && Number(status) < 300 ? json(content["application/json"].schema) : ""
+      content && Number(status) < 300 ? shape(content["application/json"].schema) : ""
     }`,
 )}
 </div>
@@ -96,7 +96,7 @@ ${Object.entries(responses).map(
 }
 
 function messageSection({ name, payload }: MessageObject) {
-  return html`<details><summary><code>${name}</code></summary><div>${json(payload)}</div></details>`;
+  return html`<details><summary><code>${name}</code></summary><div>${shape(payload)}</div></details>`;
 }
 
 /** A schema of a parameter on one line. */
@@ -107,4 +107,45 @@ function inWords({ description, type, ...rest }: JsonSchema): string {
     .join(", ");
 }
 
-const json = (schema: JsonSchema) => html`<pre><code>${JSON.stringify(schema, null, 2)}</code></pre>`;
+const shape = (schema: JsonSchema) => html`<pre><code>${raw(shapeOf(schema, ""))}</code></pre>`;
+
+/** A schema as TypeScript would write it, with links to what has a name; markup, its text escaped. */
+function shapeOf(schema: JsonSchema, indent: string): string {
+  const { type, properties, items, anyOf, oneOf } = schema as {
+    type?: string | string[];
+    properties?: Record<string, JsonSchema>;
+    required?: string[];
+    items?: JsonSchema;
+    anyOf?: JsonSchema[];
+    oneOf?: JsonSchema[];
+  };
+  if (typeof schema.$ref === "string") {
+    const name = schema.$ref.split("/").at(-1) ?? "";
+    return `<a href="#schema-${escaped(name)}">${escaped(name)}</a>`;
+  }
+  if ("const" in schema) return escaped(JSON.stringify(schema.const));
+  if (Array.isArray(schema.enum))
+    return schema.enum.map((value) => escaped(JSON.stringify(value))).join(" | ");
+  const options = anyOf ?? oneOf;
+  if (options) return [...new Set(options.map((option) => shapeOf(option, indent)))].join(" | ");
+  if (items) {
+    const item = shapeOf(items, indent);
+    return item.includes(" | ") ? `(${item})[]` : `${item}[]`;
+  }
+  if (properties) {
+    const required = (schema.required ?? []) as string[];
+    const lines = Object.entries(properties).map(
+      ([name, property]) =>
+        `${indent}  ${escaped(name)}${required.includes(name) ? "" : "?"}: ${shapeOf(property, `${indent}  `)}`,
+    );
+    return `{\n${lines.join("\n")}\n${indent}}`;
+  }
+  if (type === "object") return "{ [key: string]: any JSON }";
+  return type === undefined ? "any JSON" : escaped([type].flat().join(" | "));
+}
+
+const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
+const escaped = (text: string): string => text.replace(/[&<>"]/g, (character) => ENTITIES[character] ?? "");
+
+/** A text with what stands in backticks as code. */
+const prose = (text: string) => raw(escaped(text).replace(/`([^`]+)`/g, "<code>$1</code>"));

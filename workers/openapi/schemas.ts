@@ -11,6 +11,7 @@ import {
   systemEvent,
 } from "../../protocol/entities.ts";
 import { ERROR_STATUS, type ErrorCode } from "../../protocol/errors.ts";
+import { searchHit } from "../../protocol/rest.ts";
 
 /** A JSON Schema of draft 2020-12, as OpenAPI 3.1 and AsyncAPI 3.0 take it. */
 export type JsonSchema = { [key: string]: unknown };
@@ -43,6 +44,7 @@ const NAMED: Record<string, z.ZodType> = {
   Participant: participant,
   Profile: profile,
   Reaction: reaction,
+  SearchHit: searchHit,
   SystemEvent: systemEvent,
 };
 
