@@ -22,6 +22,7 @@ import { offeredRates } from "./scenarios/offered-rates.ts";
 import { oneSender } from "./scenarios/one-sender.ts";
 import { pair } from "./scenarios/pair.ts";
 import { reconnectStorm } from "./scenarios/reconnect-storm.ts";
+import { search } from "./scenarios/search.ts";
 
 /*
  * `npm run bench`: the service beside what people use today. docs/performance.md
@@ -45,6 +46,7 @@ const SCENARIOS: Scenario[] = [
   coldStart,
   idleMemory,
   database,
+  search,
   cost,
 ];
 

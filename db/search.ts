@@ -24,8 +24,9 @@ export const toSought = (query: string): Sought => {
 
 /** Ids of one conversation that one request looks through by index: about 10 ms of look-ups that find nothing. */
 const INDEXED_IDS = 512 * BLOCK_IDS;
-/** Messages that one request reads one by one. */
+/** Messages that one request reads one by one, and how many of them at once. */
 const READ_IDS = 4_096;
+const READ_TOGETHER = 64;
 
 /** Where in one conversation is looked. */
 export interface SearchRange {
@@ -227,30 +228,29 @@ export async function readAgain(
 }
 
 /**
- * Hits in one conversation, newest first, at most `limit`. By index, blocks are looked up from the newest on until there
- * are enough, so that a frequent word costs no more than a rare one.
+ * Hits in one conversation, newest first, at most `limit`. Blocks of ids are looked through from the newest on until there are
+ * enough, so that a frequent word costs no more than a rare one.
  */
 function hitsIn(
   sought: Sought,
   range: { conversationId: SQL; beforeId: SQL; fromId: SQL; superseded: SQL; limit: number },
 ): SQL {
   const { conversationId, beforeId, fromId, superseded, limit } = range;
-  const isHit = sql`m.conversation_id = ${conversationId} and m.id < ${beforeId} and m.id >= ${fromId}
-    and strpos(m.search_text, ${sought.text}) > 0 and m.id <> all(${superseded})`;
-  if (sought.bigrams.length === 0)
-    return sql`select ${COLUMNS} from messages m where ${isHit} order by m.id desc limit ${limit}`;
-  const size = sql.raw(String(BLOCK_IDS));
-  // `offset 0` keeps conditions on the primary key away from the look-up: with them, the planner would read the key's
-  // index for the whole conversation, because it takes bigrams for more frequent than they are in their block.
+  const isIndexed = sought.bigrams.length > 0;
+  const size = sql.raw(String(isIndexed ? BLOCK_IDS : READ_TOGETHER));
+  const candidates = isIndexed
+    ? sql`bigrams @> array(select ${blockBits(conversationId, sql`block.number`)} | g
+                           from unnest(${arrayText(sought.bigrams)}::bigint[]) g)`
+    : sql`conversation_id = ${conversationId} and id >= block.number * ${size} and id < (block.number + 1) * ${size}`;
+  // `offset 0` keeps further conditions away from the look-up: with them, the planner would read the primary key's index for
+  // the whole conversation, because it takes bigrams for more frequent than they are in their block.
   return sql`
     select b.* from generate_series((${beforeId} - 1) / ${size}, ${fromId} / ${size}, -1) as block(number)
     cross join lateral (
-      select ${COLUMNS} from (
-        select * from messages
-        where bigrams @> array(select ${blockBits(conversationId, sql`block.number`)} | g
-                               from unnest(${arrayText(sought.bigrams)}::bigint[]) g)
-        offset 0) m
-      where ${isHit} order by m.id desc limit ${limit}) b
+      select ${COLUMNS} from (select * from messages where ${candidates} offset 0) m
+      where m.conversation_id = ${conversationId} and m.id < ${beforeId} and m.id >= ${fromId}
+        and strpos(m.search_text, ${sought.text}) > 0 and m.id <> all(${superseded})
+      order by m.id desc limit ${limit}) b
     limit ${limit}`;
 }
 

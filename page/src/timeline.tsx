@@ -107,7 +107,7 @@ export function Timeline({
       case "system":
         return (
           <li key={row.key} className="system" data-anchor data-testid={`message-${row.message.id}`}>
-            {systemText(row.message, (id) => people.get(id)?.name ?? t.somebody, t)}
+            {systemText(row.message, (id) => (people.get(id) ?? personOf(id, participants, t)).name, t)}
           </li>
         );
       case "message":

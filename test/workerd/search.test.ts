@@ -326,7 +326,7 @@ test("F4: one character is found page by page, however rare, and so is what was 
   expect([ids(seven), seven.has_more]).toEqual([[7_777], false]);
 });
 
-test("F7: a search of all conversations pages by time over all of them, and wakes none without hits", async () => {
+test("F7: a search of all conversations pages by time over all of them, and wakes none that nobody has loaded", async () => {
   const [ana, bo] = [newUser(), newUser()];
   const conversations = await storeConversations(70, ana, bo);
   for (const id of conversations) await storeOld(id, bo, 3, "만남 #");
@@ -368,17 +368,28 @@ test("F7: a search of all conversations pages by time over all of them, and wake
   expect((await inspect(live)).head).toBeGreaterThan(4);
 });
 
-test("F5: many hits that are not drained come page by page, or are refused for now", async () => {
-  const ana = newUser();
-  const id = await newConversation(ana);
-  const a = await join(ana, id);
-  await a.say("처음 소식");
+test("F5: more hits than an object tells of are found once they are drained, and none is passed over until then", async () => {
+  const users = Array.from({ length: 4 }, newUser) as [string, ...string[]];
+  const [ana] = users;
+  const id = await newConversation(...users);
+  const sockets = await Promise.all(users.map((user) => join(user, id)));
+  await sockets[0]?.say("처음 소식");
   await untilDrained(id);
+  const searchDown = () =>
+    allPages((more) => searchIn(ana, id, "소식", { limit: 50, ...more } as Record<string, number>));
+  const all = Array.from({ length: 121 }, (_, index) => 121 - index);
   await whileNothingDrains(id, async () => {
-    for (let n = 0; n < 30; n += 1) await a.say(`소식 ${n}`);
-    const hits = await allPages((more) =>
-      searchIn(ana, id, "소식", { limit: 7, ...more } as Record<string, number>),
+    for (let n = 0; n < 30; n += 1)
+      await Promise.all(sockets.map((socket, index) => socket.say(`소식 ${index} ${n}`)));
+    expect(ids(await searchIn(ana, id, "소식", { limit: 100 }))).toEqual(all.slice(0, 100));
+    expect(ids(await searchIn(ana, id, "소식", { limit: 30, before_id: 80 }))).toEqual(
+      all.filter((each) => each < 80).slice(0, 30),
     );
-    expect(hits.map((hit) => hit.id)).toEqual(Array.from({ length: 31 }, (_, index) => 31 - index));
+    const path = `/conversations/${id}/messages/search?q=${encodeURIComponent("소식")}&before_id=20`;
+    const { status, body } = await call(ana, "GET", path);
+    expect([status, body.error]).toMatchObject([503, { code: "SERVICE_UNAVAILABLE", retryable: true }]);
   });
+  await sockets[0]?.say("그 뒤");
+  await untilDrained(id);
+  expect((await searchDown()).map((hit) => hit.id)).toEqual(all);
 });
