@@ -151,8 +151,9 @@ const CURSOR_LAG = 200;
 const SAVE_INTERVAL_MS = 10_000;
 /** Silence after which a socket may give way to a new one of its user. */
 const GHOST_MS = 60_000;
-/** Hits among what is not drained that one search gets at most. */
+/** Hits among what is not drained that one search gets at most, and how much of that it looks through. */
 const SEARCH_TAIL = 200;
+const SEARCH_UNDRAINED = 5_000;
 
 interface Job<Socket extends SessionSocket> {
   userId: string;
@@ -258,7 +259,9 @@ export class ConversationCore<Socket extends SessionSocket> {
   ): Promise<Result<void>> {
     const entered = await this.#enter(caller.userId);
     if (!entered.ok) return entered;
-    const { state, member } = entered.value;
+    const { state } = this.#mirror;
+    const member = this.#mirror.member(caller.userId);
+    if (!state || !member) return conversationNotFound();
     if (this.#revocations.covers(caller)) return refuse("UNAUTHORIZED", "revoked");
     this.#replace(caller.userId, options.clientId);
     if (!this.#hasRoom(caller.userId, options.isAlive)) {
@@ -341,8 +344,8 @@ export class ConversationCore<Socket extends SessionSocket> {
       () => this.#host.authenticate(token),
       "Credentials cannot be checked now.",
     );
-    // It may have closed meanwhile.
-    const session = this.#sessions.get(socket);
+    // It may have closed meanwhile, or its old credential may have ended.
+    const session = this.admits(socket) ? this.#sessions.get(socket) : undefined;
     if (!session) return;
     if (!checked.ok) return this.sendError(socket, checked.error, echo);
     if (!checked.value.ok) {
@@ -441,8 +444,8 @@ export class ConversationCore<Socket extends SessionSocket> {
       const details = [{ path: "last_read_id", message: `must not be beyond the newest message, ${head}` }];
       return refuse("VALIDATION_FAILED", "The request is not valid.", { details });
     }
-    const { member } = entered.value;
-    if (member.last_read_id < lastReadId) {
+    const member = this.#mirror.member(userId);
+    if (member && member.last_read_id < lastReadId) {
       const read = { ...member, last_read_id: lastReadId, isUndrained: true };
       this.#host.transaction(() => this.#mirror.writeParticipant(read));
       this.#wakeAt(this.#host.now() + DRAIN_SAFETY_MS);
@@ -463,18 +466,22 @@ export class ConversationCore<Socket extends SessionSocket> {
   async searchTail(userId: string, query: string): Promise<Result<SearchTail>> {
     const entered = await this.#enter(userId);
     if (!entered.ok) return entered;
-    const { visible_from_id: visibleFromId } = entered.value.member;
+    const visibleFromId = this.#mirror.member(userId)?.visible_from_id;
+    if (visibleFromId === undefined) return conversationNotFound();
     const { head } = this.#position;
-    const undrained = this.#log
-      .allUndrained(this.#log.readCursor())
-      .filter(({ id }) => id >= visibleFromId)
-      .sort((a, b) => b.id - a.id);
-    const found = undrained.filter(({ body }) => body?.text !== undefined && matches(body.text, query));
+    const undrained = this.#log.allUndrained(this.#log.readCursor(), SEARCH_UNDRAINED);
+    if (!undrained) {
+      return refuse("SERVICE_UNAVAILABLE", "Too many messages are not stored yet. Try again.", {
+        retry_after_ms: 2_000,
+      });
+    }
+    const visible = undrained.filter(({ id }) => id >= visibleFromId).sort((a, b) => b.id - a.id);
+    const found = visible.filter(({ body }) => body?.text !== undefined && matches(body.text, query));
     return ok({
       visibleFromId,
       head,
       messages: found.slice(0, SEARCH_TAIL),
-      superseded: undrained.map(({ id }) => id),
+      superseded: visible.map(({ id }) => id),
     });
   }
 
@@ -485,8 +492,9 @@ export class ConversationCore<Socket extends SessionSocket> {
   ): Promise<Result<LogPage>> {
     const entered = await this.#enter(userId);
     if (!entered.ok) return entered;
-    const { state, member } = entered.value;
-    const { visible_from_id: fromId } = member;
+    const { state } = this.#mirror;
+    const fromId = this.#mirror.member(userId)?.visible_from_id;
+    if (!state || fromId === undefined) return conversationNotFound();
     const floor = Math.max(state.floor, fromId);
     const { head } = this.#position;
     const newer = this.#log.undrainedBelow(floor, this.#log.readCursor());
@@ -877,9 +885,10 @@ export class ConversationCore<Socket extends SessionSocket> {
 
   /**
    * Lets participants in. For anybody else Postgres is asked, as it is for a conversation that does not exist: the work
-   * done tells them nothing, and who was just added need not wait for the object to be told.
+   * done tells them nothing, and who was just added need not wait for the object to be told. Whoever waited for it looks
+   * again: much can have happened since it was true.
    */
-  async #enter(userId: string): Promise<Result<{ state: MirrorState; member: MirroredParticipant }>> {
+  async #enter(userId: string): Promise<Result<void>> {
     const wasLoaded = this.#mirror.state !== null;
     const loaded = await this.#load(userId);
     if (!loaded.ok) return loaded;
@@ -887,9 +896,7 @@ export class ConversationCore<Socket extends SessionSocket> {
       const caughtUp = await this.#catchUp();
       if (!caughtUp.ok) return caughtUp;
     }
-    const { state } = this.#mirror;
-    const member = this.#mirror.member(userId);
-    return state && member ? ok({ state, member }) : conversationNotFound();
+    return this.#mirror.state && this.#mirror.member(userId) ? ok(undefined) : conversationNotFound();
   }
 
   /** Brings the mirror to what Postgres has now. */

@@ -201,12 +201,18 @@ export class Log {
     return this.#stored(where, messageId, seq)[0] ?? null;
   }
 
-  /** Every message that Postgres does not have in its current state: new ones and changed ones. */
-  allUndrained({ seq, messageId }: DrainCursor): Message[] {
-    return [
-      ...this.#messages("where id > ? order by id", messageId),
-      ...this.#messages("where seq <> created_seq and seq > ? and id <= ?", seq, messageId),
-    ];
+  /** Every message that Postgres does not have in its current state, new or changed; null if there are more than `limit`. */
+  allUndrained({ seq, messageId }: DrainCursor, limit: number): Message[] | null {
+    if (this.head() - messageId > limit) return null;
+    const changed = this.#messages(
+      "where seq <> created_seq and seq > ? and id <= ? limit ?",
+      seq,
+      messageId,
+      limit + 1,
+    );
+    return changed.length > limit
+      ? null
+      : [...this.#messages("where id > ? order by id", messageId), ...changed];
   }
 
   /** Changed messages below `floor` that Postgres does not have in this state yet. */

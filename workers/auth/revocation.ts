@@ -6,6 +6,11 @@ import { type Authentication, rejected } from "./identity.ts";
 const TRUSTED_MS = 10_000;
 const TRUSTED_MAX = 10_000;
 
+/** Nobody waits longer for the answer; and after none came, nobody asks for a while: chat goes on without Postgres. */
+const PATIENCE_MS = 2_000;
+const AWAY_MS = 5_000;
+let awayUntil = 0;
+
 /** Until when credentials are taken for good, by user and credential. */
 const trusted = new Map<string, Map<string, number>>();
 
@@ -21,14 +26,27 @@ export async function unlessRevoked(
   result: Authentication,
   { isFresh }: { isFresh: boolean },
 ): Promise<Authentication> {
-  if (!result.ok || (!isFresh && isTrusted(result.identity))) return result;
+  if (!result.ok || (!isFresh && isTrusted(result.identity)) || Date.now() < awayUntil) return result;
   try {
-    if (await isRevoked(db, result.identity)) return rejected("revoked");
+    if (await withPatience(isRevoked(db, result.identity))) return rejected("revoked");
     trust(result.identity);
   } catch (error) {
+    awayUntil = Date.now() + AWAY_MS;
     console.error(JSON.stringify({ event: "revocation_unchecked", error: describeError(error) }));
   }
   return result;
+}
+
+async function withPatience<T>(answer: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error("Postgres did not answer in time.")), PATIENCE_MS);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    if (timer !== null) clearTimeout(timer);
+  }
 }
 
 /** Forgets that credentials of the user were good. */
