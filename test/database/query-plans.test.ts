@@ -3,9 +3,16 @@ import { PgDialect } from "drizzle-orm/pg-core";
 import pg from "pg";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { openDatabase } from "../../db/client.ts";
-import { getConversationQuery, listConversationsQuery, participantsQuery } from "../../db/conversations.ts";
+import {
+  changesQuery,
+  getConversationQuery,
+  listConversationsQuery,
+  listUnreadQuery,
+  participantsQuery,
+} from "../../db/conversations.ts";
 import { messagePageQuery, messagesByTempIdQuery } from "../../db/messages.ts";
 import { markTold, untoldChangesQuery } from "../../db/outbox.ts";
+import { revocationQuery } from "../../db/revocations.ts";
 import { listSearchedQuery, searchConversationQuery, searchSeveralQuery, toSought } from "../../db/search.ts";
 import { indexedBigrams, unsearchableQuery } from "../../db/search-index.ts";
 import { migrate } from "../../dev/migrate.ts";
@@ -54,6 +61,8 @@ beforeAll(async () => {
     getSQL: () => sql`update messages set search_text = 'hello', bigrams = ${found} where id % 1000 > 0`,
   });
   await client.query(update);
+  await client.query(`insert into revocations (kind, value, revoked_at, expires_at)
+    select 'user', 'r' || n, now(), now() + interval '1 day' from generate_series(1, 20000) n`);
   await client.query("vacuum analyze");
 });
 
@@ -135,6 +144,21 @@ const queries: Array<[string, () => Parameters<typeof textOf>[0], string[]]> = [
     "participants of a conversation",
     () => participantsQuery(db, conversation),
     ["participants_conversation_id_user_id_pk"],
+  ],
+  [
+    "unread counts of a user with a thousand conversations",
+    () => listUnreadQuery(db, "busy") as never,
+    ["participants_user", "messages_uncounted"],
+  ],
+  [
+    "system messages to write",
+    () => changesQuery(db, conversation, 49_990) as never,
+    ["outbox_conversation"],
+  ],
+  [
+    "whether a credential was revoked",
+    () => revocationQuery(db, { userId: "u1", jti: "j1", issuedAtMs: 0 }) as never,
+    ["revocations_kind_value_pk"],
   ],
   [
     "changes to tell",
