@@ -1,5 +1,5 @@
-import { and, eq, gt, gte, isNotNull, isNull, lt, or, sql } from "drizzle-orm";
-import type { Database } from "./client.ts";
+import { and, eq, gt, inArray, isNotNull, isNull, lt, or, sql } from "drizzle-orm";
+import { type Database, isoTime } from "./client.ts";
 import { conversations, participants, revocations } from "./schema.ts";
 
 /** What a credential says of itself, and what a revocation is matched against. */
@@ -39,9 +39,11 @@ export function saveRevocation(
     });
 }
 
-export function revocationQuery(db: Database, { userId, jti, issuedAtMs }: CredentialMarks) {
+/** What was revoked of these users and credentials. */
+export function revocationsQuery(db: Database, marks: readonly CredentialMarks[]) {
+  const keys = marks.flatMap(({ userId, jti }) => (jti === null ? [] : [jtiKey(userId, jti)]));
   return db
-    .select({ kind: revocations.kind })
+    .select({ kind: revocations.kind, value: revocations.value, revokedAt: revocations.revokedAt })
     .from(revocations)
     .where(
       and(
@@ -49,22 +51,28 @@ export function revocationQuery(db: Database, { userId, jti, issuedAtMs }: Crede
         or(
           and(
             eq(revocations.kind, "user"),
-            eq(revocations.value, userId),
-            // One that does not say when it was made counts as old.
-            gte(revocations.revokedAt, new Date(issuedAtMs ?? 0).toISOString()),
+            inArray(
+              revocations.value,
+              marks.map(({ userId }) => userId),
+            ),
           ),
-          jti === null
-            ? undefined
-            : and(eq(revocations.kind, "jti"), eq(revocations.value, jtiKey(userId, jti))),
+          and(eq(revocations.kind, "jti"), inArray(revocations.value, keys)),
         ),
       ),
-    )
-    .limit(1);
+    );
 }
 
-/** Whether the credential was ended before its time. */
-export async function isRevoked(db: Database, marks: CredentialMarks): Promise<boolean> {
-  return (await revocationQuery(db, marks)).length > 0;
+/** Which of the credentials were ended before their time, in the order asked. */
+export async function areRevoked(db: Database, marks: readonly CredentialMarks[]): Promise<boolean[]> {
+  const rows = await revocationsQuery(db, marks);
+  const untilMs = new Map(
+    rows.map(({ kind, value, revokedAt }) => [`${kind} ${value}`, Date.parse(isoTime(revokedAt))]),
+  );
+  return marks.map(({ userId, jti, issuedAtMs }) => {
+    // One that does not say when it was made counts as old.
+    const isOld = (issuedAtMs ?? 0) <= (untilMs.get(`user ${userId}`) ?? Number.NEGATIVE_INFINITY);
+    return isOld || (jti !== null && untilMs.has(`jti ${jtiKey(userId, jti)}`));
+  });
 }
 
 /** Conversations of the user that an object holds: where they may have a socket. */

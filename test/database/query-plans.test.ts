@@ -12,7 +12,7 @@ import {
 } from "../../db/conversations.ts";
 import { messagePageQuery, messagesByTempIdQuery } from "../../db/messages.ts";
 import { markTold, untoldChangesQuery } from "../../db/outbox.ts";
-import { revocationQuery } from "../../db/revocations.ts";
+import { revocationsQuery } from "../../db/revocations.ts";
 import { listSearchedQuery, searchConversationQuery, searchSeveralQuery, toSought } from "../../db/search.ts";
 import { indexedBigrams, unsearchableQuery } from "../../db/search-index.ts";
 import { migrate } from "../../dev/migrate.ts";
@@ -157,7 +157,7 @@ const queries: Array<[string, () => Parameters<typeof textOf>[0], string[]]> = [
   ],
   [
     "whether a credential was revoked",
-    () => revocationQuery(db, { userId: "u1", jti: "j1", issuedAtMs: 0 }) as never,
+    () => revocationsQuery(db, [{ userId: "u1", jti: "j1", issuedAtMs: 0 }]) as never,
     ["revocations_kind_value_pk"],
   ],
   [

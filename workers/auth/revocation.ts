@@ -1,5 +1,5 @@
 import { type Database, describeError } from "../../db/client.ts";
-import { type CredentialMarks, isRevoked } from "../../db/revocations.ts";
+import { areRevoked, type CredentialMarks } from "../../db/revocations.ts";
 import { type Authentication, rejected } from "./identity.ts";
 
 /** How long an isolate takes a credential for good without asking again. */
@@ -28,7 +28,7 @@ export async function unlessRevoked(
 ): Promise<Authentication> {
   if (!result.ok || (!isFresh && isTrusted(result.identity)) || Date.now() < awayUntil) return result;
   try {
-    if (await withPatience(isRevoked(db, result.identity))) return rejected("revoked");
+    if (await within(PATIENCE_MS, askTogether(db, result.identity))) return rejected("revoked");
     trust(result.identity);
   } catch (error) {
     awayUntil = Date.now() + AWAY_MS;
@@ -37,10 +37,46 @@ export async function unlessRevoked(
   return result;
 }
 
-async function withPatience<T>(answer: Promise<T>): Promise<T> {
+/** Checks that will share the next query. */
+interface Group {
+  marks: CredentialMarks[];
+  answers: Promise<boolean[]>;
+}
+
+/** After that, whoever waits for another request's query makes one of its own: that request may have been cancelled. */
+const SHARED_PATIENCE_MS = 500;
+let gathering: Group | null = null;
+let underWay: Promise<unknown> = Promise.resolve();
+
+/** What comes while a query is under way shares the next one: a thousand clients come back at once after a deploy. */
+async function askTogether(db: Database, marks: CredentialMarks): Promise<boolean> {
+  const group = gathering;
+  if (!group) {
+    const own: CredentialMarks[] = [marks];
+    gathering = { marks: own, answers: askNext(db, own) };
+    return (await gathering.answers)[0] ?? false;
+  }
+  const place = group.marks.push(marks) - 1;
+  try {
+    return (await within(SHARED_PATIENCE_MS, group.answers))[place] ?? false;
+  } catch {
+    if (gathering === group) gathering = null;
+    return (await areRevoked(db, [marks]))[0] ?? false;
+  }
+}
+
+async function askNext(db: Database, marks: CredentialMarks[]): Promise<boolean[]> {
+  await within(SHARED_PATIENCE_MS, underWay).catch(() => undefined);
+  gathering = null;
+  const answers = areRevoked(db, marks);
+  underWay = answers.catch(() => undefined);
+  return answers;
+}
+
+async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | null = null;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("Postgres did not answer in time.")), PATIENCE_MS);
+    timer = setTimeout(() => reject(new Error("Postgres did not answer in time.")), ms);
   });
   try {
     return await Promise.race([answer, late]);
