@@ -3,6 +3,7 @@ import type { ChangeOutcome, ChangeVerdict } from "../db/conversations.ts";
 import { purgeDeleted, purgeIdempotencyKeys } from "../db/conversations.ts";
 import { markTold, markUntellable, purgeTold, untoldChangesQuery } from "../db/outbox.ts";
 import { purgeRevocations } from "../db/revocations.ts";
+import { backfillSearch } from "../db/search-index.ts";
 import { conversationNotFound, type Refusal, refuse } from "../protocol/errors.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import { type AppContext, conversationObject } from "./context.ts";
@@ -71,8 +72,13 @@ async function tell(
 
 const SWEEP_AFTER_SECONDS = 5;
 const SWEEP_ROWS = 200;
+/** Of 500 messages each. */
+const BACKFILL_STEPS = 20;
 
-/** The cron: tells objects what their Worker could not, and erases what was deleted. */
+/**
+ * The cron: tells objects what their Worker could not, erases what was deleted and forgets what is old, and makes
+ * messages searchable that were stored before there was a search.
+ */
 export async function sweep(env: Env): Promise<void> {
   const read = reportSettings(env);
   if (!read.ok) return;
@@ -97,6 +103,8 @@ export async function sweep(env: Env): Promise<void> {
   await purgeDeleted(db);
   await purgeIdempotencyKeys(db);
   await purgeRevocations(db);
+  let steps = 0;
+  while (steps < BACKFILL_STEPS && (await backfillSearch(db)) > 0) steps += 1;
   if (rows.length > 0)
     console.log(
       JSON.stringify({ event: "outbox_swept", told: newest.size - failed.length, failed: failed.length }),
