@@ -463,7 +463,11 @@ export class ConversationCore<Socket extends SessionSocket> {
   }
 
   /** What search cannot find in Postgres yet: messages that were sent, edited or deleted and are not drained. */
-  async searchTail(userId: string, query: string): Promise<Result<SearchTail>> {
+  async searchTail(
+    userId: string,
+    query: string,
+    beforeId: number = Number.MAX_SAFE_INTEGER,
+  ): Promise<Result<SearchTail>> {
     const entered = await this.#enter(userId);
     if (!entered.ok) return entered;
     const visibleFromId = this.#mirror.member(userId)?.visible_from_id;
@@ -476,7 +480,9 @@ export class ConversationCore<Socket extends SessionSocket> {
       });
     }
     const visible = undrained.filter(({ id }) => id >= visibleFromId).sort((a, b) => b.id - a.id);
-    const found = visible.filter(({ body }) => body?.text !== undefined && matches(body.text, query));
+    const found = visible.filter(
+      ({ id, body }) => id < beforeId && body?.text !== undefined && matches(body.text, query),
+    );
     return ok({
       visibleFromId,
       head,

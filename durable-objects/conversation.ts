@@ -142,8 +142,8 @@ export class Conversation extends DurableObject<ConversationEnv> {
     return this.#core.read(userId, lastReadId);
   }
 
-  searchTail(userId: string, query: string) {
-    return this.#core.searchTail(userId, query);
+  searchTail(userId: string, query: string, beforeId?: number) {
+    return this.#core.searchTail(userId, query, beforeId);
   }
 
   revoke(revocation: Revocation) {

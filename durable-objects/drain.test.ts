@@ -221,3 +221,15 @@ test("D7: whoever waits for one batch is told of it, also when it fails, and doe
   await drain.runOnce();
   expect(world.readsWritten).toEqual(["ana"]);
 });
+
+test("D2: a batch that gets no answer is tried again in smaller ones: it may have been too much", async () => {
+  const { world, drain } = setUp(async (messages) =>
+    messages.length > 1 ? { outcome: "failed", error: "timeout" } : { outcome: "written" },
+  );
+  world.head = 3;
+  for (let attempt = 0; attempt < 12 && world.cursor.messageId < 3; attempt += 1) {
+    await drain.run();
+    world.nowMs += 60_000;
+  }
+  expect(world.written.flat()).toEqual([1, 2, 3]);
+});

@@ -3,8 +3,11 @@ import type { DrainCursor, Log } from "./log.ts";
 import type { Mirror } from "./mirror.ts";
 
 const BATCH_MESSAGES = 500;
-/** Of bodies in one batch: a request far below what Neon accepts, and an object has 128 MB of memory. */
-const BATCH_CHARACTERS = 2_000_000;
+/**
+ * Of bodies in one batch. Each character may become an entry of the search's index: fifty of the longest texts took
+ * PostgreSQL 2 s, and a batch that takes longer than a request may take would be tried in vain for ever.
+ */
+const BATCH_CHARACTERS = 250_000;
 /** Positions of participants that go along with a batch. */
 const BATCH_PARTICIPANTS = 1_000;
 /**
@@ -71,6 +74,8 @@ export class Drain {
   #failures = 0;
   #retryAt = 0;
   #nextAt = 0;
+  /** Messages of the next batch: fewer after one was refused, or got no answer, which may have been for its size. */
+  #limit = BATCH_MESSAGES;
   /** Who waits for the next answer of Postgres. */
   #waiting: Array<() => void> = [];
 
@@ -107,9 +112,9 @@ export class Drain {
   async #drainAll(): Promise<void> {
     const { log, mirror, target, save, now, pause, isLive } = this.#options;
     this.#isDraining = true;
-    let limit = BATCH_MESSAGES;
     try {
       for (;;) {
+        const limit = this.#limit;
         const { messages, next } = log.undrained(log.readCursor(), limit, BATCH_CHARACTERS);
         const [first] = messages;
         const participants = mirror.undrained(BATCH_PARTICIPANTS);
@@ -127,7 +132,7 @@ export class Drain {
         if (answer.outcome === "failed") return this.#fail(answer.error);
         if (answer.outcome === "refused" && messages.length > 1) {
           // Something in it is refused. Smaller batches get past it and find it, and what they wrote is done.
-          limit = Math.ceil(messages.length / 2);
+          this.#limit = Math.ceil(messages.length / 2);
           continue;
         }
         if (answer.outcome === "refused") {
@@ -137,7 +142,7 @@ export class Drain {
         this.#failures = 0;
         if (!save(next)) return;
         if (answer.outcome === "written") mirror.markDrained(participants);
-        limit = Math.min(BATCH_MESSAGES, limit * 2);
+        this.#limit = Math.min(BATCH_MESSAGES, limit * 2);
       }
     } catch (error) {
       this.#fail(String(error));
@@ -181,6 +186,7 @@ export class Drain {
   #fail(error: string): void {
     const { now, random, wakeAt, note } = this.#options;
     this.#failures += 1;
+    this.#limit = Math.ceil(this.#limit / 2);
     this.#retryAt = now() + retryDelayMs(this.#failures, random());
     wakeAt(this.#retryAt);
     note("drain_failed", { failures: this.#failures, error });

@@ -201,7 +201,10 @@ export class Log {
     return this.#stored(where, messageId, seq)[0] ?? null;
   }
 
-  /** Every message that Postgres does not have in its current state, new or changed; null if there are more than `limit`. */
+  /**
+   * Every message that Postgres does not have in its current state: new, changed, or refused by it; null if there are more
+   * than `limit`.
+   */
   allUndrained({ seq, messageId }: DrainCursor, limit: number): Message[] | null {
     if (this.head() - messageId > limit) return null;
     const changed = this.#messages(
@@ -210,9 +213,10 @@ export class Log {
       messageId,
       limit + 1,
     );
-    return changed.length > limit
-      ? null
-      : [...this.#messages("where id > ? order by id", messageId), ...changed];
+    if (changed.length > limit) return null;
+    const added = this.#messages("where id > ? order by id", messageId);
+    const refused = this.#messages("where id in (select message_id from poison)");
+    return [...new Map([...added, ...changed, ...refused].map((message) => [message.id, message])).values()];
   }
 
   /** Changed messages below `floor` that Postgres does not have in this state yet. */

@@ -20,8 +20,8 @@ export interface ConversationRpc {
   participants(userId: string): Promise<Result<Participant[]>>;
   /** Moves the user's read position forward; the answer comes when it is durable. Beyond the newest message is refused. */
   read(userId: string, lastReadId: number): Promise<Result<ReadState>>;
-  /** What search cannot find in Postgres yet. */
-  searchTail(userId: string, query: string): Promise<Result<SearchTail>>;
+  /** What search cannot find in Postgres yet. @param beforeId only hits below it */
+  searchTail(userId: string, query: string, beforeId?: number): Promise<Result<SearchTail>>;
   /** Ends credentials before their time: their sessions are closed, and let in no more. */
   revoke(revocation: Revocation): Promise<Result<void>>;
   /** Brings the object to at least this version of Postgres. */

@@ -34,8 +34,9 @@ export async function searchOne(
   id: string,
   { query, limit, beforeId }: { query: string; limit: number; beforeId?: number | undefined },
 ): Promise<SearchPage<number>> {
-  const tail = unwrap(await conversationObject(c.env, id).searchTail(c.get("identity").userId, query));
-  requireWhole(tail, limit, ({ id }) => beforeId === undefined || id < beforeId);
+  const tail = unwrap(
+    await conversationObject(c.env, id).searchTail(c.get("identity").userId, query, beforeId),
+  );
   const range = {
     beforeId: Math.min(beforeId ?? Number.MAX_SAFE_INTEGER, tail.head + 1),
     fromId: tail.visibleFromId,

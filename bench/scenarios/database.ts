@@ -122,7 +122,7 @@ export const database: Scenario = {
         ];
     return {
       title: "REST calls as the database grows",
-      text: `Through the built service, one call at a time, on databases of ${sizes.map(formatNumber).join(", ")} messages: a fifth of them in one conversation, the rest in conversations of ${MESSAGES_EACH}. The calls are those that end in Postgres; what an object holds is answered from there. p50 / p99 in ms of ${calls} calls, or as many as there were in ${MAX_CALLS_MS / 1000} s. There is no search yet.`,
+      text: `Through the built service, one call at a time, on databases of ${sizes.map(formatNumber).join(", ")} messages: a fifth of them in one conversation, the rest in conversations of ${MESSAGES_EACH}. The calls are those that end in Postgres; what an object holds is answered from there. p50 / p99 in ms of ${calls} calls, or as many as there were in ${MAX_CALLS_MS / 1000} s.`,
       tables: [
         [
           ["", ...sizes.map((size) => `${formatNumber(size)} messages`), "growth of p99, last step"],
