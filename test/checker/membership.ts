@@ -8,7 +8,7 @@ import {
   okAt,
   possibleFrom,
 } from "./facts.ts";
-import type { Instant } from "./history.ts";
+import type { Instant, OperationEntry } from "./history.ts";
 import type { RuleFactory } from "./rule.ts";
 
 /**
@@ -22,7 +22,8 @@ import type { RuleFactory } from "./rule.ts";
  * reads it or is connected; who was never removed and is no participant never was one, and never got anything.
  *
  * Sound because an addition that is under way may have been done already; one that was asked for before the removal
- * may come after it unless it ended before the removal was asked for.
+ * may come after it unless it ended before the removal was asked for. Who learns late that somebody else deleted a message
+ * has a deletion of their own acknowledged by that, and nothing was carried out for them.
  */
 export const membership: RuleFactory = (report, facts) => {
   /** Who was told anything, and when first, by conversation. */
@@ -48,7 +49,7 @@ export const membership: RuleFactory = (report, facts) => {
 
   return {
     operation({ phase, t }, { asked }, conversation) {
-      if (phase === "ok")
+      if (phase === "ok" && !isDeletedByAnother(conversation, asked))
         judge(conversation, asked.user, asked.t, t, `${asked.operation} was carried out for them`);
     },
 
@@ -134,4 +135,15 @@ function lastOf(changes: readonly Operation[]): "add" | "remove" | null {
       return op;
   }
   return null;
+}
+
+/** Whether somebody asked for the same deletion before. */
+function isDeletedByAnother(
+  { changes }: Conversation,
+  { op, id = 0, t, operation }: OperationEntry,
+): boolean {
+  if (op !== "delete") return false;
+  return (changes.get(id) ?? []).some(
+    ({ asked }) => asked.op === "delete" && asked.operation !== operation && asked.t < t,
+  );
 }
