@@ -87,6 +87,18 @@ export async function readByTempIds(
   return (await messagesByTempIdQuery(db, conversationId, keys)).map(toStored);
 }
 
+/** Ids below `beforeId` of messages that nobody has to read: deleted ones, and those that no user wrote. */
+export async function readUncounted(
+  db: Database,
+  conversationId: string,
+  beforeId: number,
+): Promise<number[]> {
+  const { rows } = await db.execute<{ id: string }>(sql`
+    select id from messages where conversation_id = ${conversationId}::uuid and id < ${beforeId}
+      and (deleted_at is not null or type <> 'user')`);
+  return rows.map(({ id }) => Number(id));
+}
+
 /** Messages by id; unknown ids are left out. */
 export async function readByIds(
   db: Database,

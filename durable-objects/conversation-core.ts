@@ -86,6 +86,8 @@ export interface ConversationPostgres extends DrainTarget {
    */
   loadSnapshot(sinceVersion: number | null, forUser: string | null): Promise<ConversationSnapshot | null>;
   readNewest(limit: number, beforeId?: number): Promise<StoredMessage[]>;
+  /** Ids below `beforeId` of messages that are deleted or no user's. */
+  readUncounted(beforeId: number): Promise<number[]>;
   readByIds(ids: number[]): Promise<StoredMessage[]>;
   readByTempIds(keys: Array<{ sender_id: string; temp_id: string }>): Promise<StoredMessage[]>;
 }
@@ -722,11 +724,13 @@ export class ConversationCore<Socket extends SessionSocket> {
     const loaded = await this.#attempt(async () => {
       const snapshot = await this.#host.postgres.loadSnapshot(null, forUser);
       if (!snapshot || (forUser !== null && !hasParticipant(snapshot, forUser))) return null;
-      return { snapshot, newest: snapshot.last_message_id > 0 ? await this.#readNewest() : [] };
+      const newest = snapshot.last_message_id > 0 ? await this.#readNewest() : [];
+      const first = newest[0]?.message.id ?? 1;
+      return { snapshot, newest, uncounted: first > 1 ? await this.#host.postgres.readUncounted(first) : [] };
     });
     if (!loaded.ok) return loaded;
     if (!loaded.value) return conversationNotFound();
-    const { snapshot, newest } = loaded.value;
+    const { snapshot, newest, uncounted } = loaded.value;
     // Postgres may have more than the snapshot's head only if another life of this object just drained it.
     const head = Math.max(snapshot.last_message_id, newest.at(-1)?.message.id ?? 0);
     const seq = Math.max(snapshot.seq, ...newest.map(({ message }) => message.seq));
@@ -734,6 +738,7 @@ export class ConversationCore<Socket extends SessionSocket> {
       Log.createTables(this.#host.sql);
       Mirror.createTables(this.#host.sql);
       for (const stored of newest) this.#log.recall(stored);
+      this.#log.recallUncounted(uncounted);
       for (const participant of snapshot.participants) {
         this.#mirror.writeParticipant({
           ...participant,

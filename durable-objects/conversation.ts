@@ -1,7 +1,14 @@
 import { DurableObject } from "cloudflare:workers";
 import { type Database, describeError, openDatabase, sqlState } from "../db/client.ts";
 import { loadSnapshot } from "../db/conversations.ts";
-import { readByIds, readByTempIds, readNewest, writeDrainBatch, writePoison } from "../db/messages.ts";
+import {
+  readByIds,
+  readByTempIds,
+  readNewest,
+  readUncounted,
+  writeDrainBatch,
+  writePoison,
+} from "../db/messages.ts";
 import { CLOSE } from "../protocol/close-codes.ts";
 import { refuse } from "../protocol/errors.ts";
 import { LIMITS } from "../protocol/limits.ts";
@@ -176,6 +183,7 @@ function postgresOf(env: ConversationEnv, conversationId: string): ConversationP
     loadSnapshot: async (sinceVersion, forUser) =>
       loadSnapshot(open(), conversationId, sinceVersion, forUser),
     readNewest: async (limit, beforeId) => readNewest(open(), conversationId, limit, beforeId),
+    readUncounted: async (beforeId) => readUncounted(open(), conversationId, beforeId),
     readByIds: async (ids) => readByIds(open(), conversationId, ids),
     readByTempIds: async (keys) => readByTempIds(open(), conversationId, keys),
     write: async (batch): Promise<DrainAnswer> => {

@@ -57,6 +57,8 @@ export class Log {
     sql.exec(`create index if not exists messages_changed on messages (seq) where seq <> created_seq`);
     sql.exec(`create index if not exists messages_uncounted on messages (id)
       where deleted_at is not null or type <> 'user'`);
+    // Ids below the floor that nobody has to read: of messages that only Postgres holds.
+    sql.exec("create table if not exists uncounted_below (id integer primary key)");
     sql.exec(
       `create table if not exists drain (id integer primary key check (id = 1), seq integer, message_id integer)`,
     );
@@ -285,8 +287,17 @@ export class Log {
 
   /** Whether its tables lack what {@link createTables} makes today. */
   isOld(): boolean {
-    const query = "select 1 from sqlite_master where name = 'messages_uncounted'";
-    return this.#sql.exec(query).toArray().length === 0 || !tableText(this.#sql).includes("reactions");
+    const names = "'messages_uncounted', 'uncounted_below'";
+    const found = this.#number(`select count(*) as n from sqlite_master where name in (${names})`);
+    return found < 2 || !tableText(this.#sql).includes("reactions");
+  }
+
+  /** Keeps which messages below the floor nobody has to read. */
+  recallUncounted(ids: readonly number[]): void {
+    this.#sql.exec(
+      "insert or ignore into uncounted_below select value from json_each(?)",
+      JSON.stringify(ids),
+    );
   }
 
   /** Messages of users after `afterId` that are not deleted, up to `head`. Counts the others: they are few. */
@@ -295,7 +306,8 @@ export class Log {
       "select count(*) as n from messages where id > ? and (deleted_at is not null or type <> 'user')",
       afterId,
     );
-    return Math.max(0, head - afterId) - uncounted;
+    const below = this.#number("select count(*) as n from uncounted_below where id > ?", afterId);
+    return Math.max(0, head - afterId) - uncounted - below;
   }
 
   #insert({ message, createdSeq }: StoredMessage): boolean {

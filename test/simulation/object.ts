@@ -313,6 +313,7 @@ export class SimulatedObject implements ServerEnd {
       postgres: {
         loadSnapshot: (sinceVersion, forUser) => outside(() => postgres.loadSnapshot(sinceVersion, forUser)),
         readNewest: (limit, beforeId) => outside(() => postgres.readNewest(limit, beforeId)),
+        readUncounted: (beforeId) => outside(() => postgres.readUncounted(beforeId)),
         readByIds: (ids) => outside(() => postgres.readByIds(ids)),
         readByTempIds: (keys) => outside(() => postgres.readByTempIds(keys)),
         write: (batch) => outside(() => postgres.write(batch)),

@@ -137,6 +137,12 @@ export class SimulatedPostgres {
     return {
       loadSnapshot: (sinceVersion, forUser) => this.request(() => this.#snapshot(sinceVersion, forUser)),
       readNewest: (limit, beforeId) => this.request(() => this.#page(limit, beforeId)),
+      readUncounted: (beforeId) =>
+        this.request(() =>
+          [...this.messages.values()].flatMap(({ message: { id, type, deleted_at } }) =>
+            id < beforeId && (type !== "user" || deleted_at !== null) ? [id] : [],
+          ),
+        ),
       readByIds: (ids) =>
         this.request(() => ids.flatMap((id) => structuredClone(this.messages.get(id) ?? []))),
       readByTempIds: (keys) =>

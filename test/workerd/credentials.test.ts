@@ -86,6 +86,45 @@ test.each(["RS256", "ES256", "EdDSA"])(
   },
 );
 
+test("A2: times are judged with five seconds of tolerance, and headers that nobody knows are not passed over", async () => {
+  const { publicKey, privateKey } = await generateKeyPair("ES256", { extractable: true });
+  const env = {
+    ENVIRONMENT: "production",
+    AUTH_PUBLIC_KEY: await exportSPKI(publicKey),
+    AUTH_ISSUER: "https://app",
+    AUTH_AUDIENCE: "chat",
+  };
+  const now = Math.floor(Date.now() / 1000);
+  const verdict = async (claims: object, header: object = {}) => {
+    const token = await new SignJWT({
+      sub: "user-1",
+      iss: "https://app",
+      aud: "chat",
+      exp: now + 600,
+      ...claims,
+    })
+      .setProtectedHeader({ alg: "ES256", ...header })
+      .sign(privateKey, { crit: { "urn:example:unknown": true } });
+    const { status, text } = await ask(env, "/api/conversations", bearer(token));
+    return status === 200 ? "accepted" : JSON.parse(text).error.details[0].message;
+  };
+  expect(await verdict({})).toBe("accepted");
+  expect(await verdict({ nbf: now + 60 })).toBe("invalid");
+  expect(await verdict({ nbf: now })).toBe("accepted");
+  expect(await verdict({ exp: now - 60 })).toBe("expired");
+  expect(await verdict({ exp: "tomorrow" })).toBe("invalid");
+  expect(await verdict({ iat: "yesterday" })).toBe("invalid");
+  expect(await verdict({}, { crit: ["urn:example:unknown"], "urn:example:unknown": 1 })).toBe("invalid");
+  // Where keys could come from in a header: all of them are passed over, and the configured one is used.
+  for (const header of [
+    { kid: "' or 1=1 --" },
+    { x5u: "https://evil.example" },
+    { jku: "https://evil.example" },
+  ]) {
+    expect(await verdict({}, header)).toBe("accepted");
+  }
+});
+
 test("A2: the known tricks with algorithms and keys are refused", async () => {
   const { publicKey, privateKey } = await generateKeyPair("RS256", { extractable: true });
   const pem = await exportSPKI(publicKey);

@@ -144,6 +144,8 @@ test("D4: a message that Postgres refuses for its content is set aside and does 
   expect(rows).toEqual([{ message_id: 2, sql_state: "23514" }]);
   // Readers of the conversation still see it.
   expect((await call<Message[]>(ana, "GET", `/conversations/${id}/messages`)).body.data).toHaveLength(3);
+  const found = await call<Message[]>(ana, "GET", `/conversations/${id}/messages/search?q=m2`);
+  expect(found.body.data.map((message) => message.id)).toEqual([2]);
 });
 
 test("D3: a batch that is written twice, or late, changes nothing", async () => {

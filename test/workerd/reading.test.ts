@@ -1,7 +1,8 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { sql } from "drizzle-orm";
 import { expect, test } from "vitest";
 import type { Conversation, Message } from "../../protocol/entities.ts";
-import { call, join, newConversation, newUser, objectOf, untilDrained } from "./harness.ts";
+import { call, db, join, newConversation, newUser, objectOf, untilDrained } from "./harness.ts";
 
 interface Unread {
   total: number;
@@ -144,4 +145,20 @@ test("U3: an acknowledged read position is durable, and reaches Postgres althoug
   const back = await join(bo, id);
   expect((await back.ready()).conversation.me.last_read_id).toBe(1);
   await expect.poll(async () => (await unreadOf(bo, id)).last_read_id).toBe(1);
+});
+
+test("U1: an object that begins with the newest thousand messages counts what lies before them as well", async () => {
+  const [ana, bo] = [newUser(), newUser()];
+  const id = await newConversation(ana, bo);
+  await db.execute(sql`
+    insert into messages (conversation_id, id, seq, created_seq, sender_id, temp_id, type, body, created_at, deleted_at)
+    select ${id}::uuid, n, n, n, ${ana}, 't' || n, 'user', case when n > 100 then '{"text":"x"}'::jsonb end, now(),
+           case when n <= 100 then now() end
+    from generate_series(1, 1300) n`);
+  await db.execute(sql`update conversations set last_message_id = 1300, seq = 1300 where id = ${id}::uuid`);
+  expect(await unreadOf(bo, id)).toMatchObject({ unread_count: 1200, listed: 1200 });
+  expect((await call(bo, "GET", `/conversations/${id}/messages?limit=1`)).status).toBe(200);
+  expect(await unreadOf(bo, id)).toMatchObject({ unread_count: 1200, listed: 1200 });
+  await call(ana, "DELETE", `/conversations/${id}/messages/150`);
+  expect((await read(bo, id, 50)).body.data).toMatchObject({ last_read_id: 50, unread_count: 1199 });
 });

@@ -1,5 +1,5 @@
 import { evictDurableObject } from "cloudflare:test";
-import { SignJWT } from "jose";
+import { decodeJwt, SignJWT } from "jose";
 import { expect, inject, test } from "vitest";
 import { purgeRevocations } from "../../db/revocations.ts";
 import { SERVICE_KEYS } from "../setup/session-secrets.ts";
@@ -132,4 +132,15 @@ test("S18 A9: a revoked credential does not refresh a session, and the refreshed
   await revoke({ user_id: ana, jti: "third" });
   await until(() => socket.closed !== null);
   expect(socket.closed).toEqual({ code: 4401, reason: "revoked" });
+});
+
+test("A9: a chat token is as old as what it was made from", async () => {
+  const ana = newUser();
+  const old = await tokenOf(ana, { issuedAt: Date.now() / 1000 - 600 });
+  const exchanged = (await call<{ token: string }>(old, "POST", "/auth/token")).body.data.token;
+  expect(decodeJwt(exchanged).iat).toBe(decodeJwt(old).iat);
+  await revoke({ user_id: ana });
+  expect([await reasonOf(exchanged), await reasonOf(old)]).toEqual(["revoked", "revoked"]);
+  const again = await call(old, "POST", "/auth/token");
+  expect([again.status, again.body.error.details]).toMatchObject([401, [{ message: "revoked" }]]);
 });

@@ -21,7 +21,7 @@ export async function issueChatToken(
   if (settings.CHAT_TOKEN_SECRET === undefined) return null;
   const expiresAt = Math.min(Date.now() + LIFETIME_MS, identity.expiresAt ?? Number.POSITIVE_INFINITY);
   const seconds = Math.floor(expiresAt / 1000);
-  const token = await new SignJWT({
+  const claims = new SignJWT({
     name: identity.name ?? undefined,
     picture: identity.avatarUrl ?? undefined,
   })
@@ -31,9 +31,11 @@ export async function issueChatToken(
     .setJti(identity.jti ?? crypto.randomUUID())
     .setIssuer(ISSUER)
     .setAudience(AUDIENCE)
-    .setIssuedAt()
-    .setExpirationTime(seconds)
-    .sign(keyOf(settings.CHAT_TOKEN_SECRET));
+    .setExpirationTime(seconds);
+  // As old as what it was made from, so that what revokes that revokes it. What never ends says nothing of its age.
+  if (identity.issuedAtMs !== null) claims.setIssuedAt(Math.floor(identity.issuedAtMs / 1000));
+  else if (identity.expiresAt === null) claims.setIssuedAt();
+  const token = await claims.sign(keyOf(settings.CHAT_TOKEN_SECRET));
   return { token, expires_at: new Date(seconds * 1000).toISOString() };
 }
 

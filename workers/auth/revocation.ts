@@ -20,17 +20,21 @@ const trusted = new Map<string, Map<string, number>>();
  * object, which remembers what it was told.
  *
  * @param isFresh asks Postgres in any case
+ * @param isStrict lets nothing pass that was not checked
+ * @throws {Error} when `isStrict` and Postgres cannot be asked
  */
 export async function unlessRevoked(
   db: Database,
   result: Authentication,
-  { isFresh }: { isFresh: boolean },
+  { isFresh, isStrict = false }: { isFresh: boolean; isStrict?: boolean },
 ): Promise<Authentication> {
-  if (!result.ok || (!isFresh && isTrusted(result.identity)) || Date.now() < awayUntil) return result;
+  if (!result.ok || (!isFresh && isTrusted(result.identity))) return result;
+  if (!isStrict && Date.now() < awayUntil) return result;
   try {
     if (await within(PATIENCE_MS, askTogether(db, result.identity))) return rejected("revoked");
     trust(result.identity);
   } catch (error) {
+    if (isStrict) throw error;
     awayUntil = Date.now() + AWAY_MS;
     console.error(JSON.stringify({ event: "revocation_unchecked", error: describeError(error) }));
   }

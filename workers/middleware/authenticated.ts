@@ -19,6 +19,8 @@ const MESSAGE: Record<UnauthorizedReason, string> = {
   revoked: "The credential has been revoked.",
 };
 
+const EXCHANGE = "/api/auth/token";
+
 /** Lets only requests with an accepted credential through: a bearer, a session cookie, or a service key. */
 export const authenticated = (): MiddlewareHandler<AppEnv> => async (c, next) => {
   const settings = c.get("settings");
@@ -34,7 +36,8 @@ export const authenticated = (): MiddlewareHandler<AppEnv> => async (c, next) =>
   const result: Authentication = await unlessRevoked(
     c.get("db"),
     await authenticateRequest(c, settings, bearer),
-    { isFresh: false },
+    // A token that is given out may not outlive what was revoked.
+    c.req.path === EXCHANGE ? { isFresh: true, isStrict: true } : { isFresh: false },
   );
   if (!result.ok) return unauthorized(c, result.reason);
   c.set("identity", result.identity);

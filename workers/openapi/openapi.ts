@@ -1,7 +1,7 @@
 import type { RouterRoute } from "hono/types";
 import type { z } from "zod";
 import { ERROR_STATUS, type ErrorCode } from "../../protocol/errors.ts";
-import { ON_BEHALF_OF } from "../auth/service.ts";
+import { ON_BEHALF_OF, ROUTE_SCOPES } from "../auth/service.ts";
 import { SESSION_COOKIES } from "../auth/session-token.ts";
 import { type Validation, validationOf } from "../middleware/validated.ts";
 import { OPERATIONS, type Operation } from "./operations.ts";
@@ -14,7 +14,15 @@ export interface OpenApiDocument {
   servers: Array<{ url: string }>;
   tags: Array<{ name: string }>;
   paths: Record<string, Record<string, OperationObject>>;
-  components: { schemas: Record<string, JsonSchema>; securitySchemes: Record<string, object> };
+  components: { schemas: Record<string, JsonSchema>; securitySchemes: Record<string, SecurityScheme> };
+}
+
+export interface SecurityScheme {
+  type: "http" | "apiKey";
+  scheme?: "bearer";
+  in?: "header" | "cookie";
+  name?: string;
+  description: string;
 }
 
 export interface ParameterObject {
@@ -46,6 +54,7 @@ const COMMON_ERRORS: readonly ErrorCode[] = ["RATE_LIMITED", "INTERNAL_ERROR", "
 const CREDENTIAL_ERRORS: readonly ErrorCode[] = ["UNAUTHORIZED", "FORBIDDEN"];
 
 const REQUEST_ID = { description: "Names the request in the service's logs.", schema: { type: "string" } };
+const WWW_AUTHENTICATE = { description: "`Bearer`.", schema: { type: "string" } };
 const RETRY_AFTER = { description: "Seconds after which to try again.", schema: { type: "integer" } };
 
 /**
@@ -84,10 +93,21 @@ export function openApiDocument(routes: readonly RouterRoute[]): OpenApiDocument
           type: "http",
           scheme: "bearer",
           description:
-            "A chat token of POST /api/auth/token, a JWT of the application, a session token of Auth.js, or a service key.",
+            "Of a user: a chat token of POST /api/auth/token, a JWT of the application, or a session token of Auth.js.",
+        },
+        service_key: {
+          type: "http",
+          scheme: "bearer",
+          description: "The key of a back end. What it may do is in its scopes.",
+        },
+        on_behalf_of: {
+          type: "apiKey",
+          in: "header",
+          name: ON_BEHALF_OF,
+          description: "The user a service acts for, percent-encoded, with that user's own rights.",
         },
         ...Object.fromEntries(
-          SESSION_COOKIES.map(({ name, version }) => [
+          SESSION_COOKIES.map(({ name, version }): [string, SecurityScheme] => [
             cookieScheme(name),
             {
               type: "apiKey",
@@ -104,12 +124,16 @@ export function openApiDocument(routes: readonly RouterRoute[]): OpenApiDocument
 
 function toOperation(
   route: string,
-  { tag, summary, description, isOpen, replies, errors }: Operation,
+  operation: Operation,
   validations: readonly Validation[],
   collector: SchemaCollector,
 ): OperationObject {
+  const { tag, summary, isOpen, replies, errors } = operation;
   const body = validations.find(({ target }) => target === "json");
   const parameters = validations.flatMap(({ target, schema }) => toParameters(target, schema, collector));
+  const description = [operation.description, ...parameterRules(validations, collector)]
+    .filter((text) => text !== undefined)
+    .join(" ");
   const codes = new Set<ErrorCode>([
     ...errors,
     ...COMMON_ERRORS,
@@ -121,11 +145,9 @@ function toOperation(
     operationId: operationId(route),
     tags: [tag],
     summary,
-    ...(description === undefined ? {} : { description }),
-    security: isOpen
-      ? []
-      : [{ bearer: [] }, ...SESSION_COOKIES.map(({ name }) => ({ [cookieScheme(name)]: [] }))],
-    parameters: isOpen ? parameters : [...parameters, ON_BEHALF_OF_PARAMETER],
+    ...(description === "" ? {} : { description }),
+    security: toSecurity(route, operation),
+    parameters,
     ...(body
       ? {
           requestBody: {
@@ -140,21 +162,32 @@ function toOperation(
 
 const cookieScheme = (name: string): string => `cookie ${name}`.replace(/[^A-Za-z0-9]+/g, "_");
 
-const ON_BEHALF_OF_PARAMETER: ParameterObject = {
-  name: ON_BEHALF_OF,
-  in: "header",
-  required: false,
-  schema: {
-    type: "string",
-    description: "With a service key only, and required there: the user it acts for, percent-encoded.",
-  },
-};
+/** The ways to call it, each enough alone. The scopes a service needs stand as the roles of its key. */
+function toSecurity(route: string, { isOpen, isForServices }: Operation): OperationObject["security"] {
+  if (isOpen) return [];
+  const scopes = ROUTE_SCOPES[route] ?? [];
+  if (isForServices) return scopes.map((scope) => ({ service_key: [scope] }));
+  return [
+    { bearer: [] },
+    ...SESSION_COOKIES.map(({ name }) => ({ [cookieScheme(name)]: [] })),
+    ...scopes.map((scope) => ({ service_key: [scope], on_behalf_of: [] })),
+  ];
+}
 
 const PLACES: Partial<Record<Validation["target"], ParameterObject["in"]>> = {
   param: "path",
   query: "query",
   header: "header",
 };
+
+/** What is said of parameters together, and has no place in any of them. */
+function parameterRules(validations: readonly Validation[], collector: SchemaCollector): string[] {
+  return validations
+    .filter(({ target }) => PLACES[target] !== undefined)
+    .map(({ schema }) => collector.toJsonSchema(schema).description)
+    .filter((rule) => typeof rule === "string")
+    .map((rule) => `${rule}.`);
+}
 
 /** One parameter for each property: what it becomes, because a URL holds nothing but text. */
 function toParameters(
@@ -164,16 +197,19 @@ function toParameters(
 ): ParameterObject[] {
   const place = PLACES[target];
   if (!place) return [];
-  const { required = [] } = collector.toJsonSchema(schema) as { required?: string[] };
+  const written = collector.toJsonSchema(schema) as {
+    properties?: Record<string, JsonSchema>;
+    required?: string[];
+  };
   const { properties = {} } = collector.toJsonSchema(schema, "output") as {
     properties?: Record<string, JsonSchema>;
   };
   return Object.entries(properties).map(([name, property]) => ({
     name: place === "header" ? name.replace(/(^|-)[a-z]/g, (start) => start.toUpperCase()) : name,
     in: place,
-    required: required.includes(name),
-    // A text that is made another one on the way has no schema of its own.
-    schema: Object.keys(property).length === 0 ? { type: "string" } : property,
+    required: (written.required ?? []).includes(name),
+    // What a text is made into on the way may be beyond JSON Schema; the text is not.
+    schema: "type" in property ? property : (written.properties?.[name] ?? {}),
   }));
 }
 
@@ -207,9 +243,14 @@ function toErrors(codes: ReadonlySet<ErrorCode>, collector: SchemaCollector): Re
         description: these.join(", "),
         headers: {
           "X-Request-Id": REQUEST_ID,
+          ...(status === 401 ? { "WWW-Authenticate": WWW_AUTHENTICATE } : {}),
           ...(status === 429 || status === 503 ? { "Retry-After": RETRY_AFTER } : {}),
         },
-        content: { "application/json": { schema } },
+        content: {
+          "application/json": {
+            schema: { allOf: [schema], properties: { error: { properties: { code: { enum: these } } } } },
+          },
+        },
       },
     ]),
   );

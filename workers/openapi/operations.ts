@@ -10,6 +10,8 @@ export interface Operation {
   description?: string;
   /** Whether anybody may call it. */
   isOpen?: true;
+  /** Whether services alone may call it, on nobody's behalf. */
+  isForServices?: true;
   /** Replies by status; null for one without a body. */
   replies: Record<number, z.ZodType | null>;
   /** Error codes besides those that every operation has. */
@@ -26,6 +28,12 @@ const list = (schema: z.ZodType, more: z.ZodRawShape = {}) =>
 const nextCursor = {
   next_cursor: z.string().optional().meta({ description: "`cursor` of the next page, if there is one." }),
 };
+
+// One of each, so that it is made into JSON Schema once.
+const oneConversation = data(conversation);
+const oneMessage = data(message);
+const messages = list(message);
+const participants = list(participant);
 
 const readState = z.object({
   last_read_id: z.int().min(0),
@@ -52,7 +60,8 @@ export const OPERATIONS: Record<string, Operation> = {
     tag: "Credentials",
     summary: "End credentials before their time",
     description:
-      "For services with the scope `auth:revoke`. Open sockets of the credentials are closed (4401 `revoked`) when this answers; REST refuses them within ten seconds everywhere. Without `jti`, everything the user was given until now is ended, the current second included.",
+      "For services. Open sockets of the credentials are closed (4401 `revoked`) when this answers; REST refuses them within ten seconds everywhere. Without `jti`, everything the user was given until now is ended, the current second included.",
+    isForServices: true,
     replies: { 200: data(z.object({ revoked_at: timestamp })) },
     errors: ["FORBIDDEN"],
   },
@@ -61,7 +70,7 @@ export const OPERATIONS: Record<string, Operation> = {
     summary: "Create a conversation",
     description:
       "Whoever creates it is admin. A `direct` conversation has exactly one other participant, and the same pair gets its first one back (200). With an `Idempotency-Key`, repeating the request within a day gives the same conversation back (200).",
-    replies: { 200: data(conversation), 201: data(conversation) },
+    replies: { 200: oneConversation, 201: oneConversation },
     errors: ["CONFLICT"],
   },
   "GET /api/conversations": {
@@ -79,14 +88,14 @@ export const OPERATIONS: Record<string, Operation> = {
   "GET /api/conversations/:id": {
     tag: "Conversations",
     summary: "One of my conversations",
-    replies: { 200: data(conversation) },
+    replies: { 200: oneConversation },
     errors: ["CONVERSATION_NOT_FOUND"],
   },
   "PATCH /api/conversations/:id": {
     tag: "Conversations",
     summary: "Rename it, or set what later joiners see",
     description: "For admins.",
-    replies: { 200: data(conversation) },
+    replies: { 200: oneConversation },
     errors: ["CONVERSATION_NOT_FOUND", "FORBIDDEN", "CONFLICT"],
   },
   "DELETE /api/conversations/:id": {
@@ -106,14 +115,14 @@ export const OPERATIONS: Record<string, Operation> = {
   "GET /api/conversations/:id/participants": {
     tag: "Participants",
     summary: "Everybody in the conversation",
-    replies: { 200: list(participant) },
+    replies: { 200: participants },
     errors: ["CONVERSATION_NOT_FOUND"],
   },
   "POST /api/conversations/:id/participants": {
     tag: "Participants",
     summary: "Add users",
     description: "For admins. Whoever takes part already keeps their role.",
-    replies: { 201: list(participant) },
+    replies: { 201: participants },
     errors: ["CONVERSATION_NOT_FOUND", "FORBIDDEN", "CONFLICT"],
   },
   "PATCH /api/conversations/:id/participants/:user_id": {
@@ -134,13 +143,13 @@ export const OPERATIONS: Record<string, Operation> = {
     tag: "Messages",
     summary: "A page of history",
     description: "Ids ascending: right before `before_id`, right after `after_id`, or the latest.",
-    replies: { 200: list(message) },
+    replies: { 200: messages },
     errors: ["CONVERSATION_NOT_FOUND"],
   },
   "GET /api/conversations/:id/messages/since/:message_id": {
     tag: "Messages",
     summary: "All that came after a message",
-    replies: { 200: list(message) },
+    replies: { 200: messages },
     errors: ["CONVERSATION_NOT_FOUND"],
   },
   "GET /api/conversations/:id/messages/search": {
@@ -164,32 +173,32 @@ export const OPERATIONS: Record<string, Operation> = {
     summary: "Send a message",
     description:
       'A repeated `temp_id` of the same sender gives the original back (200). `type: "system"` is for services with the scope `messages:system`.',
-    replies: { 200: data(message), 201: data(message) },
+    replies: { 200: oneMessage, 201: oneMessage },
     errors: ["CONVERSATION_NOT_FOUND", "MESSAGE_NOT_FOUND", "FORBIDDEN", "MESSAGE_SEND_FAILED"],
   },
   "PATCH /api/conversations/:id/messages/:message_id": {
     tag: "Messages",
     summary: "Edit one's own message",
-    replies: { 200: data(message) },
+    replies: { 200: oneMessage },
     errors: ["CONVERSATION_NOT_FOUND", "MESSAGE_NOT_FOUND", "FORBIDDEN", "MESSAGE_SEND_FAILED"],
   },
   "DELETE /api/conversations/:id/messages/:message_id": {
     tag: "Messages",
     summary: "Delete a message",
     description: "One's own, or as an admin anybody's. It keeps its place; what it said is gone everywhere.",
-    replies: { 200: data(message) },
+    replies: { 200: oneMessage },
     errors: ["CONVERSATION_NOT_FOUND", "MESSAGE_NOT_FOUND", "FORBIDDEN", "MESSAGE_SEND_FAILED"],
   },
   "PUT /api/conversations/:id/messages/:message_id/reactions/:emoji": {
     tag: "Messages",
     summary: "Give a reaction",
-    replies: { 200: data(message) },
+    replies: { 200: oneMessage },
     errors: ["CONVERSATION_NOT_FOUND", "MESSAGE_NOT_FOUND", "CONFLICT", "MESSAGE_SEND_FAILED"],
   },
   "DELETE /api/conversations/:id/messages/:message_id/reactions/:emoji": {
     tag: "Messages",
     summary: "Take one's reaction back",
-    replies: { 200: data(message) },
+    replies: { 200: oneMessage },
     errors: ["CONVERSATION_NOT_FOUND", "MESSAGE_NOT_FOUND", "MESSAGE_SEND_FAILED"],
   },
   "GET /api/health": {

@@ -16,6 +16,7 @@ details > div { padding: 0 .8rem .8rem; }
 .method { display: inline-block; min-width: 3.6rem; font: 700 .8rem ui-monospace, monospace; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0; border-bottom: 1px solid var(--line); }
 pre { overflow-x: auto; background: color-mix(in srgb, currentColor 7%, transparent); border-radius: .4rem; padding: .7rem; margin: .35rem 0; font-size: .85rem; }
+i { opacity: .7; font-style: normal; }
 nav { display: flex; flex-wrap: wrap; gap: .3rem 1rem; margin: 1rem 0; } a { color: LinkText; }
 `;
 
@@ -39,12 +40,20 @@ export function documentationPage(openapi: OpenApiDocument, asyncapi: AsyncApiDo
 <p>${prose(openapi.info.description)}</p>
 <p>For programs: <a href="/api/openapi.json">OpenAPI 3.1</a>, <a href="/api/asyncapi.json">AsyncAPI 3.0</a>.</p>
 <nav aria-label="Sections">
-${[...openapi.tags.map(({ name }) => name), "Sockets", "Schemas"].map(
+${["Access", ...openapi.tags.map(({ name }) => name), "Sockets", "Schemas"].map(
   (name) => html`<a href="#${anchor(name)}">${name}</a>`,
 )}
 </nav>
 </header>
 <main>
+<section id="access"><h2>Access</h2>
+<table><tbody>${Object.values(openapi.components.securitySchemes).map(
+    ({ type, name, in: place, description }) =>
+      html`<tr><th scope="row"><code>${type === "http" ? "Authorization: Bearer" : name}</code></th><td>${
+        place ?? "header"
+      }</td><td>${description}</td></tr>`,
+  )}</tbody></table>
+</section>
 ${openapi.tags.map(
   ({ name }) => html`<section id="${anchor(name)}"><h2>${name}</h2>
 ${operations
@@ -68,11 +77,17 @@ ${Object.entries({ ...asyncapi.components.schemas, ...openapi.components.schemas
 }
 
 function operationSection(path: string, method: string, operation: OperationObject) {
-  const { operationId, summary, description, parameters, requestBody, responses } = operation;
+  const { operationId, summary, description, security, parameters, requestBody, responses } = operation;
+  const scopes = security.flatMap(({ service_key: scope = [] }) => scope);
   return html`<details id="${operationId}">
 <summary><span class="method">${method.toUpperCase()}</span><code>${path}</code><span>${summary}</span></summary>
 <div>
 ${description === undefined ? "" : html`<p>${prose(description)}</p>`}
+<p>${
+    security.length === 0
+      ? "Open to everybody."
+      : prose(`A service key needs the scope ${scopes.map((scope) => `\`${scope}\``).join(" or ")}.`)
+  }</p>
 ${
   parameters.length === 0
     ? ""
@@ -100,14 +115,35 @@ function messageSection({ name, payload }: MessageObject) {
 }
 
 /** A schema of a parameter on one line. */
-function inWords({ description, type, ...rest }: JsonSchema): string {
-  const bounds = Object.entries(rest).map(([key, value]) => `${key} ${JSON.stringify(value)}`);
-  return [String(type ?? ""), ...bounds, ...(typeof description === "string" ? [description] : [])]
-    .filter(Boolean)
-    .join(", ");
+const inWords = (schema: JsonSchema): string =>
+  [String(schema.type ?? ""), ...rulesOf(schema)].filter(Boolean).join(", ");
+
+const BOUNDS: Record<string, string> = {
+  format: "",
+  pattern: "matches ",
+  default: "default ",
+  minLength: "length at least ",
+  maxLength: "length at most ",
+  minimum: "at least ",
+  maximum: "at most ",
+  minItems: "items at least ",
+  maxItems: "items at most ",
+  description: "",
+};
+
+/** What holds of a value besides its type; of one that may be null, what holds of the value. */
+function rulesOf(schema: JsonSchema): string[] {
+  const options = ((schema.anyOf ?? []) as JsonSchema[]).filter(({ type }) => type !== "null");
+  const only = options.length === 1 ? (options[0] ?? {}) : {};
+  return Object.entries({ ...only, ...schema }).flatMap(([key, value]) =>
+    key in BOUNDS ? [`${BOUNDS[key]}${value}`] : [],
+  );
 }
 
-const shape = (schema: JsonSchema) => html`<pre><code>${raw(shapeOf(schema, ""))}</code></pre>`;
+function shape(schema: JsonSchema) {
+  const rules = typeof schema.description === "string" ? html`<p>${schema.description}.</p>` : "";
+  return html`<pre><code>${raw(shapeOf(schema, ""))}</code></pre>${rules}`;
+}
 
 /** A schema as TypeScript would write it, with links to what has a name; markup, its text escaped. */
 function shapeOf(schema: JsonSchema, indent: string): string {
@@ -134,10 +170,13 @@ function shapeOf(schema: JsonSchema, indent: string): string {
   }
   if (properties) {
     const required = (schema.required ?? []) as string[];
-    const lines = Object.entries(properties).map(
-      ([name, property]) =>
-        `${indent}  ${escaped(name)}${required.includes(name) ? "" : "?"}: ${shapeOf(property, `${indent}  `)}`,
-    );
+    const lines = Object.entries(properties).map(([name, property]) => {
+      const rules = rulesOf(property).join(", ");
+      const type = shapeOf(property, `${indent}  `);
+      return `${indent}  ${escaped(name)}${required.includes(name) ? "" : "?"}: ${type}${
+        rules === "" ? "" : `<i>  // ${escaped(rules)}</i>`
+      }`;
+    });
     return `{\n${lines.join("\n")}\n${indent}}`;
   }
   if (type === "object") return "{ [key: string]: any JSON }";

@@ -54,12 +54,19 @@ for (const [id, schema] of Object.entries(NAMED)) registry.add(schema, { id });
 /** Collects JSON Schemas made from the service's own; what has a name is referred to and collected once. */
 export class SchemaCollector {
   readonly components: Record<string, JsonSchema> = {};
+  readonly #made = { input: new Map<z.ZodType, JsonSchema>(), output: new Map<z.ZodType, JsonSchema>() };
 
   /**
    * @param side `input` for what a caller sends as JSON and for what the service replies, whose objects may gain fields
    *             later; `output` for what is read out of a URL, where a number is a number although it is written as text
    */
   toJsonSchema(schema: z.ZodType, side: "input" | "output" = "input"): JsonSchema {
+    const made = this.#made[side].get(schema) ?? this.#make(schema, side);
+    this.#made[side].set(schema, made);
+    return made;
+  }
+
+  #make(schema: z.ZodType, side: "input" | "output"): JsonSchema {
     const {
       $schema: _,
       $defs: defs = {},
@@ -68,7 +75,9 @@ export class SchemaCollector {
       io: side,
       unrepresentable: "any",
       metadata: registry,
-      override: ({ jsonSchema }) => {
+      override: ({ zodSchema, jsonSchema }) => {
+        const words = wordsOf(zodSchema);
+        if (words !== "") jsonSchema.description = words;
         // The pattern says what the format says, at length.
         if (jsonSchema.format !== undefined) delete jsonSchema.pattern;
         for (const bound of ["minimum", "maximum"] as const)
@@ -84,6 +93,18 @@ export class SchemaCollector {
     this.components[ownName] = redirect(rest) as JsonSchema;
     return { $ref: `#/components/schemas/${ownName}` };
   }
+}
+
+/** What is said of a schema, and those of its rules that JSON Schema has no keyword for. */
+function wordsOf(schema: z.core.$ZodType): string {
+  const description = z.globalRegistry.get(schema)?.description;
+  const rules = (schema._zod.def.checks ?? []).flatMap(({ _zod: { def } }) => {
+    // The messages of `protocol/` are plain text, whatever the value.
+    const message = def.check === "custom" ? def.error?.({} as never) : undefined;
+    const path = "path" in def && Array.isArray(def.path) ? `${def.path.join(".")} ` : "";
+    return typeof message === "string" ? [`${path}${message}`] : [];
+  });
+  return [...(description === undefined ? [] : [description]), ...rules].join("; ");
 }
 
 /** What has no name of its own is the one schema that refers to itself: any JSON. */

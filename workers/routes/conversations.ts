@@ -158,7 +158,7 @@ async function refresh(
 }
 
 /** Conversations of an unread count that are asked for what Postgres may not have yet. */
-const UNREAD_ASKED = 20;
+const UNREAD_ASKED = 100;
 
 /**
  * The newest count of a conversation that was active a moment ago, and so may have messages that are not drained; the
