@@ -1,6 +1,6 @@
 import type { Conversation, Message, Participant, Role } from "../protocol/entities.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
-import type { CreateConversation } from "../protocol/rest.ts";
+import type { CreateConversation, SearchHit } from "../protocol/rest.ts";
 import type { Environment } from "./environment.ts";
 import { ChatError } from "./errors.ts";
 import { Timer } from "./timer.ts";
@@ -101,6 +101,19 @@ export class ChatApi {
   /** Says that everything up to `lastReadId` is read. Never moves back. */
   markRead(id: string, lastReadId: number): Promise<ReadState> {
     return this.#one("PUT", `${conversationPath(id)}/read`, { last_read_id: lastReadId });
+  }
+
+  /** Messages of one conversation that contain `q`, newest first. @param query go on with `before_id: next_before_id` */
+  searchMessages(
+    id: string,
+    query: { q: string; limit?: number; before_id?: number },
+  ): Promise<Page<SearchHit> & { next_before_id?: number }> {
+    return this.#list(`${conversationPath(id)}/messages/search${search(query)}`);
+  }
+
+  /** Messages of all the user's conversations that contain `q`, newest first. @param query go on with `cursor: next_cursor` */
+  searchAll(query: { q: string; limit?: number; cursor?: string }): Promise<Page<SearchHit>> {
+    return this.#list(`search${search(query)}`);
   }
 
   /** How much is unread, in total and in each conversation. */

@@ -11,7 +11,7 @@ export type {
 } from "../protocol/entities.ts";
 export type { ErrorCode, ErrorDetail } from "../protocol/errors.ts";
 export type { DurableEvent, ServerEvent } from "../protocol/frames.ts";
-export type { CreateConversation } from "../protocol/rest.ts";
+export type { CreateConversation, SearchHit } from "../protocol/rest.ts";
 export type { ChatApi, Page, ReadState, UnreadCount } from "./api.ts";
 export type { Backoff } from "./backoff.ts";
 export { ChatClient } from "./chat-client.ts";

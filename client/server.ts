@@ -17,7 +17,8 @@ export interface ServerClientOptions {
 
 /**
  * A typed client of the whole REST API for servers: paths, bodies and replies are the service's own types. It throws on
- * every reply that is no success.
+ * every reply that is no success. `body.data` of a message is any JSON as Hono types it, `JSONValue`, and needs a check of
+ * its own.
  *
  * @example
  * ```ts

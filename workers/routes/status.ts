@@ -14,7 +14,7 @@ export const statusRoutes = new Hono<AppEnv>()
     const read = reportSettings(c.env);
     if (!read.ok) {
       return notReady(
-        `${read.problems.join(" ")} Set them in .dev.vars, or run \`npm run dev\`, which needs none.`,
+        `${read.problems.join(" ")} Set them in .dev.vars, or with \`npx wrangler secret put\` where it is deployed.`,
       );
     }
     const { DATABASE_URL: url, NEON_FETCH_ENDPOINT: fetchEndpoint } = read.settings;
