@@ -413,12 +413,20 @@ export async function loadSnapshot(
   };
 }
 
-/** Changes after a version, oldest first. Rows are kept until the object has confirmed them, and a day longer. */
+/**
+ * Changes after a version, oldest first. Rows are kept until the object has confirmed them, and a day longer. Without a
+ * version, those that nobody confirmed: an object that died in its first load has written nothing about them.
+ */
 export function changesQuery(db: Database, id: string, sinceVersion: number | null) {
   return db
     .select({ version: outbox.version, actorId: outbox.actorId, body: outbox.body })
     .from(outbox)
-    .where(and(eq(outbox.conversationId, id), gt(outbox.version, sinceVersion ?? Number.MAX_SAFE_INTEGER)))
+    .where(
+      and(
+        eq(outbox.conversationId, id),
+        sinceVersion === null ? eq(outbox.processed, false) : gt(outbox.version, sinceVersion),
+      ),
+    )
     .orderBy(outbox.version);
 }
 

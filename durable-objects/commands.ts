@@ -127,7 +127,8 @@ export function applyCommand(
       const added = command.type === "reaction.add";
       const reactions = react(message.reactions, emoji, userId, added);
       const { length } = reactions;
-      if (length > message.reactions.length && length > LIMITS.reactionsPerMessage) {
+      const isTooMany = length > message.reactions.length && length > LIMITS.reactionsPerMessage;
+      if (isTooMany || (added && JSON.stringify(reactions).length > LIMITS.reactionCharacters)) {
         return { kind: "refused", refusal: tooManyReactions };
       }
       const count = reactions.find((reaction) => reaction.emoji === emoji)?.count ?? 0;
@@ -165,7 +166,7 @@ function react(reactions: Reaction[], emoji: string, userId: string, added: bool
 
 const tooManyReactions = refuse(
   "CONFLICT",
-  `A message has at most ${LIMITS.reactionsPerMessage} different reactions.`,
+  `A message has at most ${LIMITS.reactionsPerMessage} different reactions, of as many users as fit into it.`,
 ).error;
 
 const messageNotFound = (): Refusal => refuse("MESSAGE_NOT_FOUND", "There is no such message.").error;

@@ -156,6 +156,7 @@ const GHOST_MS = 60_000;
 /** Hits among what is not drained that one search gets at most, and how much of that it looks through. */
 const SEARCH_TAIL = 200;
 const SEARCH_UNDRAINED = 5_000;
+const SEARCH_CHARACTERS = 2_000_000;
 
 interface Job<Socket extends SessionSocket> {
   userId: string;
@@ -449,7 +450,7 @@ export class ConversationCore<Socket extends SessionSocket> {
     const member = this.#mirror.member(userId);
     if (member && member.last_read_id < lastReadId) {
       const read = { ...member, last_read_id: lastReadId, isUndrained: true };
-      this.#host.transaction(() => this.#mirror.writeParticipant(read));
+      this.#changeMirror(() => this.#mirror.writeParticipant(read));
       this.#wakeAt(this.#host.now() + DRAIN_SAFETY_MS);
       await this.#host.sync();
       // So that a list read from Postgres right after the answer has it.
@@ -475,7 +476,7 @@ export class ConversationCore<Socket extends SessionSocket> {
     const visibleFromId = this.#mirror.member(userId)?.visible_from_id;
     if (visibleFromId === undefined) return conversationNotFound();
     const { head } = this.#position;
-    const undrained = this.#log.allUndrained(this.#log.readCursor(), SEARCH_UNDRAINED);
+    const undrained = this.#log.allUndrained(this.#log.readCursor(), SEARCH_UNDRAINED, SEARCH_CHARACTERS);
     if (!undrained) {
       return refuse("SERVICE_UNAVAILABLE", "Too many messages are not stored yet. Try again.", {
         retry_after_ms: 2_000,
@@ -750,7 +751,13 @@ export class ConversationCore<Socket extends SessionSocket> {
           removed: false,
         });
       }
-      const { participants: _, last_message_id: __, said: ___, ...rest } = snapshot;
+      const { participants: _, last_message_id: __, said, ...rest } = snapshot;
+      const position = { head, seq };
+      for (const { actor_id, body } of said) {
+        position.head += 1;
+        position.seq += 1;
+        this.#log.append(systemMessage(snapshot.id, actor_id, body, position, this.#host.now()));
+      }
       this.#mirror.writeState({
         ...rest,
         epoch: this.#host.newId(),
@@ -763,6 +770,10 @@ export class ConversationCore<Socket extends SessionSocket> {
       this.#log.saveCursor();
     });
     this.#findPosition();
+    if (snapshot.said.length > 0) {
+      this.#wakeAt(this.#host.now() + DRAIN_SAFETY_MS);
+      void this.#drain.run();
+    }
     return ok(undefined);
   }
 
@@ -787,7 +798,7 @@ export class ConversationCore<Socket extends SessionSocket> {
     const events: DurableEvent[] = [];
     const changes: Array<[MirrorChange, number]> = [];
     const removed: string[] = [];
-    this.#host.transaction(() => {
+    this.#changeMirror(() => {
       let next: MirrorState = { ...state, version: snapshot.version };
       for (const change of diffSnapshot(this.#mirror, snapshot)) {
         position.seq += 1;
@@ -847,6 +858,16 @@ export class ConversationCore<Socket extends SessionSocket> {
     }
     if (events.length > 0) this.#broadcast(events);
     void this.#drain.run();
+  }
+
+  /** A transaction that changes the mirror: what it kept in memory is forgotten with what was not stored. */
+  #changeMirror(work: () => void): void {
+    try {
+      this.#host.transaction(work);
+    } catch (error) {
+      this.#mirror.read();
+      throw error;
+    }
   }
 
   /** The conversation was deleted: everybody is told, and nothing of it stays here. */

@@ -15,6 +15,9 @@ export interface DrainCursor {
   messageId: number;
 }
 
+/** Ids in one binding, which may have 2 MB. */
+const RECALLED_IDS = 50_000;
+
 type MessageRow = {
   id: number;
   seq: number;
@@ -205,20 +208,24 @@ export class Log {
 
   /**
    * Every message that Postgres does not have in its current state: new, changed, or refused by it; null if there are more
-   * than `limit`.
+   * than `limit`, or they exceed `maxCharacters`.
    */
-  allUndrained({ seq, messageId }: DrainCursor, limit: number): Message[] | null {
+  allUndrained({ seq, messageId }: DrainCursor, limit: number, maxCharacters: number): Message[] | null {
     if (this.head() - messageId > limit) return null;
-    const changed = this.#messages(
-      "where seq <> created_seq and seq > ? and id <= ? limit ?",
-      seq,
-      messageId,
-      limit + 1,
-    );
-    if (changed.length > limit) return null;
-    const added = this.#messages("where id > ? order by id", messageId);
-    const refused = this.#messages("where id in (select message_id from poison)");
-    return [...new Map([...added, ...changed, ...refused].map((message) => [message.id, message])).values()];
+    const found = [
+      this.#storedWithin(maxCharacters, "where id > ? order by id", messageId),
+      this.#storedWithin(
+        maxCharacters,
+        "where seq <> created_seq and seq > ? and id <= ? limit ?",
+        seq,
+        messageId,
+        limit + 1,
+      ),
+      this.#storedWithin(maxCharacters, "where id in (select message_id from poison) limit ?", limit + 1),
+    ];
+    if (found.some(({ rows, isWhole }) => !isWhole || rows.length > limit)) return null;
+    const messages = found.flatMap(({ rows }) => rows.map(({ message }) => message));
+    return [...new Map(messages.map((message) => [message.id, message])).values()];
   }
 
   /** Changed messages below `floor` that Postgres does not have in this state yet. */
@@ -294,10 +301,10 @@ export class Log {
 
   /** Keeps which messages below the floor nobody has to read. */
   recallUncounted(ids: readonly number[]): void {
-    this.#sql.exec(
-      "insert or ignore into uncounted_below select value from json_each(?)",
-      JSON.stringify(ids),
-    );
+    for (let start = 0; start < ids.length; start += RECALLED_IDS) {
+      const some = JSON.stringify(ids.slice(start, start + RECALLED_IDS));
+      this.#sql.exec("insert or ignore into uncounted_below select value from json_each(?)", some);
+    }
   }
 
   /** Messages of users after `afterId` that are not deleted, up to `head`. Counts the others: they are few. */
@@ -342,7 +349,7 @@ export class Log {
     const rows: StoredMessage[] = [];
     let characters = 0;
     for (const row of this.#sql.exec<MessageRow>(`select * from messages ${where}`, ...bindings)) {
-      characters += row.body?.length ?? 0;
+      characters += (row.body?.length ?? 0) + (row.reactions?.length ?? 0);
       if (rows.length > 0 && characters > maxCharacters) return { rows, isWhole: false };
       rows.push({ createdSeq: row.created_seq, message: this.#toMessage(row) });
     }

@@ -39,7 +39,14 @@ export class Revocations {
   add({ userId, jti, beforeMs }: Revocation, nowMs: number): void {
     Revocations.createTable(this.#sql);
     this.#sql.exec("delete from revocations where before_ms < ?", nowMs - KEPT_MS);
-    this.#sql.exec("insert or replace into revocations values (?, ?, ?)", userId, jti ?? "", beforeMs);
+    // Told out of order, the later one counts.
+    this.#sql.exec(
+      `insert into revocations values (?, ?, ?)
+       on conflict do update set before_ms = max(before_ms, excluded.before_ms)`,
+      userId,
+      jti ?? "",
+      beforeMs,
+    );
     this.#known = null;
   }
 

@@ -26,6 +26,8 @@ export const LIMITS = {
   emojiLength: 64,
   /** Different emojis under one message. */
   reactionsPerMessage: 20,
+  /** All reactions of one message as JSON, in characters: some thousands of users and emojis. */
+  reactionCharacters: 256 * 1024,
   /** `Idempotency-Key`, in characters. */
   idempotencyKeyLength: 255,
   /** What is searched for, in UTF-16 units. */

@@ -297,7 +297,7 @@ export class SimulatedPostgres {
       seq: this.#seq,
       participants: [...this.participants.values()],
       said: this.#said
-        .filter(({ version }) => version > (sinceVersion ?? Number.POSITIVE_INFINITY))
+        .filter(({ version }) => (sinceVersion === null ? this.#untold.has(version) : version > sinceVersion))
         .map(({ actor_id, body }) => ({ actor_id, body })),
     });
   }

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, expectTypeOf, test } from "vitest";
 import { ChatError } from "../../client/errors.ts";
 import { createServerClient } from "../../client/server.ts";
 import type { Conversation, Message } from "../../protocol/entities.ts";
@@ -20,22 +20,29 @@ test("O6: a back end calls the service with its types", async () => {
     header: { "idempotency-key": "order-17" },
     json: { type: "group", title: "Order 17", participant_ids: [bo] },
   });
-  // Assignments that the type checker refuses if a reply has another type, or none.
+  // The type checker refuses these if a reply has another type, `any` included.
   const { data: conversation } = await created.json();
-  const typed: Pick<Conversation, "id" | "created_by" | "participant_count"> = conversation;
-  expect(typed).toMatchObject({ created_by: ana, participant_count: 2 });
+  const { last_message: last, ...rest } = conversation;
+  expectTypeOf(rest).toEqualTypeOf<Omit<Conversation, "last_message">>();
+  expect(last).toBeNull();
+  expect(conversation).toMatchObject({ created_by: ana, participant_count: 2 });
   const param = { id: conversation.id };
   const sent = await chat.api.conversations[":id"].messages.$post({
     param,
     json: { temp_id: "t", type: "system", body: { text: "Shipped." } },
   });
-  const message: Pick<Message, "id" | "type" | "sender_id"> = (await sent.json()).data;
+  const { data: message } = await sent.json();
+  const { body, ...around } = message;
+  expectTypeOf(around).toEqualTypeOf<Omit<Message, "body">>();
+  expectTypeOf(body?.text).toEqualTypeOf<string | undefined>();
   expect(message).toEqual(expect.objectContaining({ id: 1, type: "system", sender_id: ana }));
   const page = await chat.api.conversations[":id"].messages.$get({ param, query: { limit: "10" } });
-  const ids: number[] = (await page.json()).data.map(({ id }) => id);
+  const ids = (await page.json()).data.map(({ id }) => id);
+  expectTypeOf(ids).toEqualTypeOf<number[]>();
   expect(ids).toEqual([1]);
   const unread = await chat.api.conversations["unread-count"].$get();
-  const total: number = (await unread.json()).data.total;
+  const { total } = (await unread.json()).data;
+  expectTypeOf(total).toEqualTypeOf<number>();
   expect(total).toBe(0);
   const json = { type: "group", participant_ids: [], owner: bo } as const;
   // @ts-expect-error there is no such field

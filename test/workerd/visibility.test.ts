@@ -213,3 +213,26 @@ test("M11: a change is said once, however often it is told and however often the
   ]);
   a.close();
 });
+
+test("M11: an object that died in its first load says afterwards what happened meanwhile, once", async () => {
+  const [ana, bo] = [newUser(), newUser()];
+  const created = await call<Conversation>(ana, "POST", "/conversations", {
+    type: "group",
+    participant_ids: [],
+  });
+  const { id } = created.body.data;
+  // As far as it came: Postgres takes it for loaded, and it holds nothing.
+  await db.execute(sql`update conversations set activated_at = now() where id = ${id}::uuid`);
+  await call(ana, "PATCH", `/conversations/${id}`, { title: "New" });
+  await add(ana, id, bo);
+  const { body } = await call<Message[]>(ana, "GET", `/conversations/${id}/messages`);
+  expect(body.data.map((message) => [message.id, message.body?.data])).toEqual([
+    [1, { event: "conversation_renamed", title: "New" }],
+    [2, { event: "participants_added", user_ids: [bo] }],
+  ]);
+  await untilDrained(id);
+  const { rows } = await db.execute(
+    sql`select id::int from messages where conversation_id = ${id}::uuid order by id`,
+  );
+  expect(rows).toEqual([{ id: 1 }, { id: 2 }]);
+});

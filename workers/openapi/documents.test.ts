@@ -4,6 +4,7 @@ import { Ajv } from "ajv";
 import addFormatsModule from "ajv-formats";
 import { expect, test } from "vitest";
 import { COMMAND_TYPES, durableEvent } from "../../protocol/frames.ts";
+import { LIMITS } from "../../protocol/limits.ts";
 import { app } from "../app.ts";
 import type { AsyncApiDocument } from "./asyncapi.ts";
 import type { OpenApiDocument } from "./openapi.ts";
@@ -40,6 +41,27 @@ test("O1: every route of the API is in it, with the schemas that validate it", a
     if (["POST", "PATCH"].includes(method))
       expect([route, operation?.requestBody]).not.toEqual([route, undefined]);
   }
+});
+
+test("O1: it says in words what JSON Schema cannot", async () => {
+  const document = await read<OpenApiDocument>("/api/openapi.json");
+  const { patch } = document.paths["/api/conversations/{id}"] ?? {};
+  const body = patch?.requestBody?.content["application/json"].schema;
+  expect(body).toMatchObject({
+    description: "must have title or history_visibility",
+    properties: { title: { anyOf: [{ description: "must have at most 200 characters" }, { type: "null" }] } },
+  });
+  const page = document.paths["/api/conversations/{id}/messages"]?.get;
+  expect(page?.description).toContain("after_id cannot be combined with before_id.");
+  const react = document.paths["/api/conversations/{id}/messages/{message_id}/reactions/{emoji}"]?.put;
+  expect(react?.parameters.find(({ name }) => name === "emoji")?.schema).toMatchObject({
+    type: "string",
+    maxLength: LIMITS.emojiLength,
+    description: "must be one emoji, or a name such as :party:",
+  });
+  expect(page?.responses[200]?.content?.["application/json"].schema).toMatchObject({
+    properties: { has_more: { description: expect.any(String) } },
+  });
 });
 
 test("O2: the sockets are described by a valid AsyncAPI 3.0 document, with every command and event", async () => {
