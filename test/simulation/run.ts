@@ -299,10 +299,16 @@ class Run {
   /** A disaster takes storage; nothing can be promised of what was not in Postgres yet, so it waits for that. */
   #loseStorage(): boolean {
     const log = this.#readLog();
-    if (log && !this.#isDrained(log.rows)) return false;
+    if (log && (!this.#isDrained(log.rows) || this.#hasUndrainedPositions())) return false;
     if (!this.#object.loseStorage()) return false;
     this.#edge.crash();
     return true;
+  }
+
+  /** Whether the storage knows of read positions that Postgres may not have. */
+  #hasUndrainedPositions(): boolean {
+    const rows = this.#object.storage.sql.exec<{ state: string }>("select state from participants").toArray();
+    return rows.some(({ state }) => JSON.parse(state).isUndrained === true);
   }
 
   #whenPossible(attempt: () => boolean, done: () => void = () => undefined): void {
