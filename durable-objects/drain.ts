@@ -145,7 +145,8 @@ export class Drain {
         this.#limit = Math.min(BATCH_MESSAGES, limit * 2);
       }
     } catch (error) {
-      this.#fail(String(error));
+      // A conversation that ended took its tables along: there is nothing left to drain.
+      if (isLive()) this.#fail(String(error));
     } finally {
       // Together with finding nothing left: a commit right after it starts a new run.
       this.#isDraining = false;
