@@ -1,6 +1,6 @@
-import type { Conversation, Message, Participant, Role } from "../protocol/entities.ts";
+import type { Conversation, Message, Participant, Role, UserSettings } from "../protocol/entities.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
-import type { CreateConversation, SearchHit } from "../protocol/rest.ts";
+import type { CreateConversation, SearchHit, UpdateSettings } from "../protocol/rest.ts";
 import type { Environment } from "./environment.ts";
 import { ChatError } from "./errors.ts";
 import { Timer } from "./timer.ts";
@@ -119,6 +119,16 @@ export class ChatApi {
   /** How much is unread, in total and in each conversation. */
   unreadCount(): Promise<UnreadCount> {
     return this.#one("GET", "conversations/unread-count");
+  }
+
+  /** What the user decided for all their conversations. */
+  getSettings(): Promise<UserSettings> {
+    return this.#one("GET", "settings");
+  }
+
+  /** Takes effect at once, everywhere. @param changes what is left out stays as it is */
+  updateSettings(changes: UpdateSettings): Promise<UserSettings> {
+    return this.#one("PATCH", "settings", changes);
   }
 
   async #one<T>(method: string, path: string, body?: unknown): Promise<T> {

@@ -1,5 +1,6 @@
 /** First and greatest ceiling of a delay, milliseconds. */
 export interface Backoff {
+  /** More than 0. */
   firstMs: number;
   maxMs: number;
 }
@@ -12,5 +13,5 @@ export interface Backoff {
  * @param random 0 (inclusive) to 1 (exclusive)
  */
 export function backoffMs({ firstMs, maxMs }: Backoff, failures: number, random: number): number {
-  return Math.floor(random * Math.min(maxMs, firstMs * 2 ** Math.min(Math.max(failures - 1, 0), 30)));
+  return Math.floor(random * Math.min(maxMs, firstMs * 2 ** (failures - 1)));
 }

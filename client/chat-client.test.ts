@@ -3,6 +3,7 @@ import { WebSocket } from "ws";
 import { ChatClient } from "./chat-client.ts";
 import type { ChatClientOptions } from "./environment.ts";
 import { CONVERSATION_ID, FakeServer, makeMessage } from "./fake-server.ts";
+import { FakeTimers } from "./fake-timers.ts";
 import type { ConversationState } from "./live-conversation.ts";
 
 let server: FakeServer;
@@ -40,41 +41,6 @@ async function joined(options: Partial<ChatClientOptions> = {}) {
   chat.connect();
   await until(() => expect(conversation.state.status).toBe("live"));
   return { chat, conversation };
-}
-
-/** Timers that fire only when told, in order of their time. */
-class FakeTimers {
-  now = 1_000_000;
-  readonly #timers = new Map<number, { at: number; callback: () => void }>();
-  #next = 1;
-
-  readonly options = {
-    now: () => this.now,
-    setTimeout: (callback: () => void, delayMs: number) => {
-      this.#timers.set(this.#next, { at: this.now + delayMs, callback });
-      this.#next += 1;
-      return this.#next - 1;
-    },
-    clearTimeout: (timer: unknown) => {
-      this.#timers.delete(timer as number);
-    },
-  };
-
-  get running(): number {
-    return this.#timers.size;
-  }
-
-  advance(ms: number): void {
-    const end = this.now + ms;
-    for (;;) {
-      const due = [...this.#timers].filter(([, { at }]) => at <= end).sort(([, a], [, b]) => a.at - b.at)[0];
-      if (!due) break;
-      this.#timers.delete(due[0]);
-      this.now = due[1].at;
-      due[1].callback();
-    }
-    this.now = end;
-  }
 }
 
 describe("sending", () => {
@@ -277,7 +243,7 @@ describe("resuming", () => {
   it("keeps its state object until something changes, and ignores unknown events", async () => {
     const { conversation } = await joined();
     const { state } = conversation;
-    server.broadcast({ type: "presence.updated" } as never);
+    server.broadcast({ type: "weather.updated" } as never);
     server.write("one");
     await until(() => expect(ids(conversation.state)).toEqual([1]));
     expect(conversation.state).not.toBe(state);

@@ -1,5 +1,5 @@
 import type { Message } from "../protocol/entities.ts";
-import type { ServerEvent } from "../protocol/frames.ts";
+import type { InboxEvent, ServerEvent } from "../protocol/frames.ts";
 import { ChatApi } from "./api.ts";
 import { ConversationHandle } from "./conversation-handle.ts";
 import { type ChatClientOptions, type Environment, toEnvironment } from "./environment.ts";
@@ -9,10 +9,12 @@ import {
   type DisconnectInfo,
   type ErrorInfo,
   type EventOf,
+  type InboxEventOf,
   Listeners,
   type Unsubscribe,
 } from "./events.ts";
 import { type ConversationObserver, LiveConversation } from "./live-conversation.ts";
+import { InboxHandle, LiveInbox } from "./live-inbox.ts";
 import { watchNetwork } from "./network-changes.ts";
 import type { MessageInput } from "./outbox.ts";
 
@@ -30,11 +32,13 @@ export class ChatClient {
   readonly api: ChatApi;
   readonly #env: Environment;
   readonly #conversations = new Map<string, LiveConversation>();
+  #inbox: LiveInbox | null = null;
   readonly #messages = new Listeners<[Message]>();
   readonly #failures = new Listeners<[ChatError, ErrorInfo]>();
   readonly #connects = new Listeners<[ConnectInfo]>();
   readonly #disconnects = new Listeners<[DisconnectInfo]>();
   readonly #events = new Listeners<[ServerEvent, string]>();
+  readonly #inboxEvents = new Listeners<[InboxEvent]>();
   readonly #observer: ConversationObserver;
   #unwatchNetwork: (() => void) | null = null;
 
@@ -53,25 +57,41 @@ export class ChatClient {
     };
   }
 
-  /** Connects every joined conversation, and those joined later. Reopens closed ones. */
+  /** Connects every joined conversation and the inbox, and those joined later. Reopens closed ones. */
   connect(): void {
     this.#unwatchNetwork ??= watchNetwork({
-      woke: () => this.#each((conversation) => conversation.wake()),
-      doubted: () => this.#each((conversation) => conversation.check()),
+      woke: () => this.#each((link) => link.wake()),
+      doubted: () => this.#each((link) => link.check()),
     });
-    this.#each((conversation) => conversation.enable());
+    this.#each((link) => link.enable());
   }
 
   /** Closes every connection. Nothing runs afterwards; what is unsent stays until `connect`. */
   disconnect(): void {
     this.#unwatchNetwork?.();
     this.#unwatchNetwork = null;
-    this.#each((conversation) => conversation.disable());
+    this.#each((link) => link.disable());
   }
 
   /** Follows a conversation until the handle leaves. May be called before `connect`, and more than once. */
   joinConversation(id: string): ConversationHandle {
     return new ConversationHandle(this.#conversation(id), this.#env.newId);
+  }
+
+  /** Follows the list of the user's conversations until the handle leaves. Otherwise as {@link joinConversation}. */
+  joinInbox(): InboxHandle {
+    if (!this.#inbox) {
+      const inbox = new LiveInbox(this.#env, this.api, {
+        failure: (error) => this.#failures.emit(error, { conversation_id: null }),
+        event: (event) => this.#inboxEvents.emit(event),
+        released: () => {
+          if (this.#inbox === inbox) this.#inbox = null;
+        },
+      });
+      this.#inbox = inbox;
+      if (this.#unwatchNetwork) inbox.enable();
+    }
+    return new InboxHandle(this.#inbox);
   }
 
   /**
@@ -109,13 +129,23 @@ export class ChatClient {
     return this.#disconnects.add(callback);
   }
 
-  /** Each event of one type, after the state shows it. Changes come once each, in `seq` order. */
+  /** Each event of one type in a conversation, after the state shows it. Changes come once each, in `seq` order. */
   on<Type extends ServerEvent["type"]>(
     type: Type,
     callback: (event: EventOf<Type>, conversationId: string) => void,
   ): Unsubscribe {
     return this.#events.add((event, conversationId) => {
       if (isOfType(event, type)) callback(event, conversationId);
+    });
+  }
+
+  /** Each event of one type in the inbox, after the state shows it. */
+  onInbox<Type extends InboxEvent["type"]>(
+    type: Type,
+    callback: (event: InboxEventOf<Type>) => void,
+  ): Unsubscribe {
+    return this.#inboxEvents.add((event) => {
+      if (isOfType(event, type)) callback(event);
     });
   }
 
@@ -129,11 +159,14 @@ export class ChatClient {
     return conversation;
   }
 
-  #each(call: (conversation: LiveConversation) => void): void {
-    for (const conversation of [...this.#conversations.values()]) call(conversation);
+  #each(call: (link: LiveConversation | LiveInbox) => void): void {
+    for (const link of [...this.#conversations.values(), ...(this.#inbox ? [this.#inbox] : [])]) call(link);
   }
 }
 
-function isOfType<Type extends ServerEvent["type"]>(event: ServerEvent, type: Type): event is EventOf<Type> {
+function isOfType<Event extends { type: string }, Type extends Event["type"]>(
+  event: Event,
+  type: Type,
+): event is Extract<Event, { type: Type }> {
   return event.type === type;
 }

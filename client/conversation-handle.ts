@@ -1,5 +1,5 @@
 import type { Message } from "../protocol/entities.ts";
-import type { Unsubscribe } from "./events.ts";
+import { Handle } from "./handle.ts";
 import type { ConversationState, LiveConversation } from "./live-conversation.ts";
 import type { MessageInput } from "./outbox.ts";
 
@@ -15,39 +15,18 @@ export interface SendOptions {
  * One user of a conversation: a view, a component. All handles of a conversation share one connection and one
  * state; when the last one leaves, and nothing is unsent, the connection closes.
  */
-export class ConversationHandle {
+export class ConversationHandle extends Handle<ConversationState> {
   readonly id: string;
   readonly #live: LiveConversation;
   readonly #newId: () => string;
-  readonly #release: () => void;
-  readonly #subscriptions = new Set<Unsubscribe>();
 
   /** Made by `ChatClient.joinConversation`. */
   constructor(live: LiveConversation, newId: () => string) {
+    super(live);
     this.id = live.id;
     this.#live = live;
     this.#newId = newId;
-    this.#release = live.hold();
   }
-
-  /** What is known now. The same object until something changes. */
-  get state(): ConversationState {
-    return this.#live.state;
-  }
-
-  /** Calls back after each change of `state`, as `useSyncExternalStore` expects it. Needs no `this`. */
-  readonly subscribe = (callback: () => void): Unsubscribe => {
-    const unsubscribe = this.#live.subscribe(callback);
-    const end = () => {
-      this.#subscriptions.delete(end);
-      unsubscribe();
-    };
-    this.#subscriptions.add(end);
-    return end;
-  };
-
-  /** The current `state`, for `useSyncExternalStore`. Needs no `this`. */
-  readonly getState = (): ConversationState => this.#live.state;
 
   /**
    * Sends a message: now, or as soon as there is a connection. It stands in `state.pending` until the service
@@ -95,9 +74,19 @@ export class ConversationHandle {
     return this.#live.loadOlder();
   }
 
-  /** Ends this handle's use of the conversation and its subscriptions. Calling it again does nothing. */
-  leave(): void {
-    for (const end of [...this.#subscriptions]) end();
-    this.#release();
+  /**
+   * Says that the user has read everything up to this message; default: up to the newest. It is remembered until the
+   * service knows it, and said at most once a second. Never moves back, nor beyond the newest message.
+   */
+  markRead(id?: number): void {
+    this.#live.markRead(id);
+  }
+
+  /**
+   * Says that the user is typing, or no longer is. May be called with each key: it is said again only as often as the
+   * others need it. Sending a message ends it.
+   */
+  setTyping(isTyping: boolean): void {
+    this.#live.setTyping(isTyping);
   }
 }

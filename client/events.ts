@@ -1,5 +1,5 @@
 import type { Message } from "../protocol/entities.ts";
-import type { ServerEvent } from "../protocol/frames.ts";
+import type { InboxEvent, ServerEvent } from "../protocol/frames.ts";
 import type { StopReason } from "./connection.ts";
 import type { ChatError } from "./errors.ts";
 
@@ -8,6 +8,9 @@ export type Unsubscribe = () => void;
 
 /** One event of the server by its type. */
 export type EventOf<Type extends ServerEvent["type"]> = Extract<ServerEvent, { type: Type }>;
+
+/** One event of the inbox by its type. */
+export type InboxEventOf<Type extends InboxEvent["type"]> = Extract<InboxEvent, { type: Type }>;
 
 /** A conversation's connection is live: nothing is missing up to now, and what follows will arrive. */
 export interface ConnectInfo {
@@ -24,7 +27,8 @@ export interface DisconnectInfo {
 
 /** Where an error came from. */
 export interface ErrorInfo {
-  conversation_id: string;
+  /** null for the inbox. */
+  conversation_id: string | null;
 }
 
 /** What a listener of each kind is called with. */

@@ -3,7 +3,15 @@ import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Conversation, Message, MessageBody, Participant } from "../protocol/entities.ts";
 import { type ErrorCode, isRetryable } from "../protocol/errors.ts";
-import { type Command, command, type DurableEvent, type ServerEvent } from "../protocol/frames.ts";
+import {
+  type Command,
+  command,
+  type DurableEvent,
+  type InboxEvent,
+  type InboxReady,
+  refreshCommand,
+  type ServerEvent,
+} from "../protocol/frames.ts";
 import { LIMITS } from "../protocol/limits.ts";
 
 export const CONVERSATION_ID = "0193b0a0-0000-7000-8000-000000000001";
@@ -57,6 +65,36 @@ export function makeConversation(fields: Partial<Conversation> = {}): Conversati
   };
 }
 
+export const readUpdated = (userId: string, lastReadId: number) => ({
+  type: "read.updated" as const,
+  conversation_id: CONVERSATION_ID,
+  user_id: userId,
+  last_read_id: lastReadId,
+});
+
+export function makeInboxReady(
+  conversations: readonly Conversation[],
+  fields: Partial<InboxReady> = {},
+): InboxReady {
+  const counts = conversations.map(({ id, last_message_id, me: { last_read_id, unread_count } }) => ({
+    id,
+    last_message_id,
+    last_read_id,
+    unread_count,
+  }));
+  return {
+    type: "ready",
+    protocol: 1,
+    user_id: "ann",
+    conversations: [...conversations],
+    has_more: false,
+    unread: { total: counts.reduce((sum, { unread_count }) => sum + unread_count, 0), conversations: counts },
+    settings: { invisible: false, read_receipts: true },
+    expires_at: null,
+    ...fields,
+  };
+}
+
 /**
  * One conversation over a real network, as strict as the service: it records whatever a correct client would
  * not do. Its user is `ann`.
@@ -85,6 +123,17 @@ export class FakeServer {
   /** What clients say does not arrive; what the server says does. */
   isUnheard = false;
   pings = 0;
+  /** How far `ann` has read. */
+  readTo = 0;
+  /** Events between `ready` and `synced`. */
+  readonly beforeSynced: ServerEvent[] = [];
+  /** What inboxes are greeted with, and how many were. */
+  inbox = makeInboxReady([]);
+  inboxes = 0;
+  /** The page behind `next_cursor` of the inbox. */
+  readonly older: Conversation[] = [];
+
+  readonly #inboxes = new Set<WebSocket>();
 
   readonly #createdSeq = new Map<number, number>();
   readonly #http = createServer((request, response) => {
@@ -93,6 +142,10 @@ export class FakeServer {
     const limit = Number(url.searchParams.get("limit") ?? 50);
     const older = this.messages.filter(({ id }) => id < before);
     response.setHeader("content-type", "application/json");
+    if (url.pathname === "/api/conversations") {
+      response.end(JSON.stringify({ data: this.older, has_more: false, next_cursor: null }));
+      return;
+    }
     if (!url.pathname.endsWith("/messages")) {
       response.statusCode = 404;
       const error = { code: "NOT_FOUND", message: "No.", retryable: false, request_id: "r" };
@@ -148,7 +201,13 @@ export class FakeServer {
   }
 
   broadcast(...events: ServerEvent[]): void {
-    for (const socket of this.#sockets.clients) this.#send(socket, ...events);
+    for (const socket of this.#sockets.clients) {
+      if (!this.#inboxes.has(socket)) this.#send(socket, ...events);
+    }
+  }
+
+  tellInbox(...events: InboxEvent[]): void {
+    for (const socket of this.#inboxes) this.#send(socket, ...events);
   }
 
   #accept(socket: WebSocket, request: IncomingMessage): void {
@@ -156,6 +215,10 @@ export class FakeServer {
     const offered = request.headers["sec-websocket-protocol"] ?? "";
     const token = /^arcyou\.v1,\s*bearer\.(.+)$/.exec(offered)?.[1];
     if (token === undefined) this.violations.push(`protocols: ${offered}`);
+    if (url.pathname === "/api/inbox/socket") {
+      this.#acceptInbox(socket);
+      return;
+    }
     if (url.pathname !== `/api/conversations/${CONVERSATION_ID}/socket`) this.violations.push(url.pathname);
     const since = url.searchParams.get("since");
     const epoch = url.searchParams.get("epoch");
@@ -191,8 +254,16 @@ export class FakeServer {
       epoch: this.epoch,
       seq: this.seq,
       last_message_id: this.messages.length,
-      conversation: makeConversation({ last_message_id: this.messages.length }),
-      participants: [makeParticipant("ann"), makeParticipant("bo")],
+      conversation: makeConversation({
+        last_message_id: this.messages.length,
+        me: {
+          role: "admin",
+          last_read_id: this.readTo,
+          unread_count: this.messages.length - this.readTo,
+          muted_until: null,
+        },
+      }),
+      participants: [makeParticipant("ann", { last_read_id: this.readTo }), makeParticipant("bo")],
       resume: canResume ? "complete" : "reset",
       expires_at: null,
       ...(canResume ? {} : { messages: page, has_more: page.length < this.messages.length }),
@@ -207,8 +278,22 @@ export class FakeServer {
         });
       if (missed.length > 0) this.#send(socket, ...missed);
     }
+    if (this.beforeSynced.length > 0) this.#send(socket, ...this.beforeSynced);
     this.#send(socket, { type: "synced", seq: this.seq });
     isSynced = true;
+  }
+
+  #acceptInbox(socket: WebSocket): void {
+    this.inboxes += 1;
+    this.#inboxes.add(socket);
+    socket.on("close", () => this.#inboxes.delete(socket));
+    socket.on("message", (data) => {
+      const text = String(data);
+      if (text === "ping") socket.send("pong");
+      else this.refreshedWith.push(refreshCommand.parse(JSON.parse(text)).token);
+    });
+    this.#send(socket, this.inbox);
+    this.#send(socket, { type: "synced" });
   }
 
   #carryOut(socket: WebSocket, item: Command): void {
@@ -241,6 +326,13 @@ export class FakeServer {
       case "message.delete":
         this.#change(item.id, { body: null, deleted_at: TIME });
         return;
+      case "read.update":
+        if (item.last_read_id > this.messages.length) this.violations.push("read beyond the end");
+        this.readTo = Math.max(this.readTo, item.last_read_id);
+        this.#answer(socket, readUpdated("ann", this.readTo));
+        return;
+      case "typing":
+        return;
       case "auth.refresh":
         this.refreshedWith.push(item.token);
         this.#answer(socket, { type: "auth.refreshed", expires_at: TIME });
@@ -268,7 +360,7 @@ export class FakeServer {
     if (!this.isDeaf) this.#send(socket, event);
   }
 
-  #send(socket: WebSocket, ...events: ServerEvent[]): void {
+  #send(socket: WebSocket, ...events: Array<ServerEvent | InboxEvent>): void {
     if (!this.isSilent) socket.send(JSON.stringify(events.length === 1 ? events[0] : events));
   }
 }

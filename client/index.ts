@@ -8,10 +8,11 @@ export type {
   Profile,
   Reaction,
   Role,
+  UserSettings,
 } from "../protocol/entities.ts";
 export type { ErrorCode, ErrorDetail } from "../protocol/errors.ts";
-export type { DurableEvent, ServerEvent } from "../protocol/frames.ts";
-export type { CreateConversation, SearchHit } from "../protocol/rest.ts";
+export type { DurableEvent, InboxEvent, LiveEvent, ServerEvent } from "../protocol/frames.ts";
+export type { CreateConversation, SearchHit, UpdateSettings } from "../protocol/rest.ts";
 export type { ChatApi, Page, ReadState, UnreadCount } from "./api.ts";
 export type { Backoff } from "./backoff.ts";
 export { ChatClient } from "./chat-client.ts";
@@ -19,8 +20,10 @@ export type { StopReason } from "./connection.ts";
 export type { ConversationHandle, SendOptions } from "./conversation-handle.ts";
 export type { ChatClientOptions, Heartbeat } from "./environment.ts";
 export { ChatError, type ChatErrorCode, type ChatErrorFields } from "./errors.ts";
-export type { ConnectInfo, DisconnectInfo, ErrorInfo, EventOf, Unsubscribe } from "./events.ts";
+export type { ConnectInfo, DisconnectInfo, ErrorInfo, EventOf, InboxEventOf, Unsubscribe } from "./events.ts";
+export type { Presence } from "./inbox-list.ts";
 export type { ConversationState } from "./live-conversation.ts";
+export type { InboxHandle, InboxState } from "./live-inbox.ts";
 export type { MessageInput, PendingMessage } from "./outbox.ts";
 export type { Pace } from "./pace.ts";
 export type { OpenSocket, Socket, SocketHandlers, WebSocketConstructor } from "./socket.ts";

@@ -1,13 +1,12 @@
 import type { Conversation, Message, Participant } from "../protocol/entities.ts";
-import type { DurableEvent, ErrorEvent, Ready, ServerEvent } from "../protocol/frames.ts";
+import type { Command, DurableEvent, ErrorEvent, LiveEvent, Ready, ServerEvent } from "../protocol/frames.ts";
 import { LIMITS } from "../protocol/limits.ts";
-import { PROTOCOL_VERSION } from "../protocol/version.ts";
 import type { ChatApi } from "./api.ts";
 import { backoffMs } from "./backoff.ts";
-import { Connection, type StopReason, type Verdict } from "./connection.ts";
+import type { StopReason, Verdict } from "./connection.ts";
 import type { Environment } from "./environment.ts";
 import { ChatError } from "./errors.ts";
-import { Listeners, type Unsubscribe } from "./events.ts";
+import { type LinkState, LiveLink } from "./live-link.ts";
 import {
   discard,
   enqueue,
@@ -28,9 +27,11 @@ import {
   take,
 } from "./outbox.ts";
 import { type Bucket, msUntilToken, refill } from "./pace.ts";
+import { ReadPosition } from "./read-position.ts";
 import {
   abandonOlder,
   applyEvent,
+  applyLive,
   applyOlder,
   applySync,
   beginOlder,
@@ -40,19 +41,10 @@ import {
   type Timeline,
 } from "./timeline.ts";
 import { Timer } from "./timer.ts";
+import { OwnTyping, Typists } from "./typing.ts";
 
 /** Everything known of a conversation at one moment. Never changed: a change makes a new one. */
-export interface ConversationState {
-  /**
-   * - `disconnected`: not asked to connect
-   * - `connecting`: on the way, or waiting to try again
-   * - `syncing`: connected; what was missed is arriving
-   * - `live`: nothing is missing
-   * - `closed`: will not come back by itself; `reason` says why
-   */
-  readonly status: "disconnected" | "connecting" | "syncing" | "live" | "closed";
-  /** Why the last connection ended; null while it is live and before the first. */
-  readonly reason: StopReason | null;
+export interface ConversationState extends LinkState {
   /** null before the first sync. */
   readonly conversation: Conversation | null;
   readonly participants: readonly Participant[];
@@ -60,6 +52,8 @@ export interface ConversationState {
   readonly messages: readonly Message[];
   /** One's own messages that are not confirmed, in the order they were sent. They belong after `messages`. */
   readonly pending: readonly PendingMessage[];
+  /** Ids of others who are typing now, first comers first. */
+  readonly typing: readonly string[];
   /** Whether messages before the first one exist. */
   readonly has_older: boolean;
   readonly loading_older: boolean;
@@ -80,98 +74,44 @@ export interface ConversationObserver {
 }
 
 /** One conversation, whoever looks at it: its timeline, its outbox and its connection. */
-export class LiveConversation {
+export class LiveConversation extends LiveLink<ConversationState, ServerEvent> {
   readonly id: string;
-  readonly #env: Environment;
   readonly #api: ChatApi;
   readonly #observer: ConversationObserver;
-  readonly #connection: Connection;
-  readonly #changed = new Listeners<[]>();
   readonly #outboxTimer: Timer;
-  /** So that the service knows a new connection of this object from another tab's. */
-  readonly #clientId: string;
   readonly #answers = new Map<string, PromiseWithResolvers<Message>>();
+
+  readonly #typists: Typists;
+  readonly #ownTyping = new OwnTyping();
+  readonly #reads: ReadPosition;
 
   #timeline: Timeline = EMPTY_TIMELINE;
   #outbox: Outbox = [];
   #pending: readonly PendingMessage[] = [];
-  #status: ConversationState["status"] = "disconnected";
-  #reason: StopReason | null = null;
   /** What has arrived since `ready`; null outside a sync. */
-  #sync: { ready: Ready; events: DurableEvent[] } | null = null;
+  #sync: { ready: Ready; events: DurableEvent[]; live: LiveEvent[] } | null = null;
   /** The next connection asks for everything anew. */
   #mustReset = false;
   #loadingOlder: Promise<void> | null = null;
   #bucket: Bucket;
-  #holders = 0;
-  #isEnabled = false;
   #isFlushPlanned = false;
-  #state: ConversationState;
-  /** What is to be told once the state shows it. */
-  #news: Array<() => void> = [];
 
   constructor(id: string, env: Environment, api: ChatApi, observer: ConversationObserver) {
+    super(`conversations/${encodeURIComponent(id)}`, env);
     this.id = id;
-    this.#env = env;
     this.#api = api;
     this.#observer = observer;
     this.#bucket = { tokens: env.pace.burst, at: env.now() };
     this.#outboxTimer = new Timer(env, () => this.#flush());
-    this.#connection = new Connection(env, {
-      address: () => this.#address(),
-      opened: () => this.#opened(),
-      received: (text) => this.#received(text),
-      closed: (verdict) => this.#closed(verdict),
-      failed: (error) => this.#observer.failure(error, this.id),
+    this.#typists = new Typists(env, () => this.publish());
+    this.#reads = new ReadPosition(env, {
+      known: () => (this.status === "live" ? this.#lastReadId : null),
+      say: (last_read_id, ref) => this.#say({ type: "read.update", last_read_id, ref }),
     });
-    this.#clientId = env.newId();
-    this.#state = this.#snapshot();
-  }
-
-  get state(): ConversationState {
-    return this.#state;
-  }
-
-  subscribe(callback: () => void): Unsubscribe {
-    return this.#changed.add(callback);
-  }
-
-  /** Keeps it connected until the returned function is called. Connects again if it was closed. */
-  hold(): () => void {
-    this.#holders += 1;
-    this.#connect();
-    let isHeld = true;
-    return () => {
-      if (!isHeld) return;
-      isHeld = false;
-      this.#holders -= 1;
-      // Later, because a component that is mounted anew leaves and joins in one go.
-      queueMicrotask(() => this.#releaseIfUnused());
-    };
-  }
-
-  /** The client is connected: so is this, while anybody holds it or anything is unsent. */
-  enable(): void {
-    this.#isEnabled = true;
-    this.#connect();
-  }
-
-  disable(): void {
-    this.#isEnabled = false;
-    this.#connection.stop();
-    this.#setClosed("disconnected", "left");
-    this.#publish();
-  }
-
-  wake(): void {
-    this.#connection.wake();
-  }
-
-  check(): void {
-    this.#connection.check();
   }
 
   send(body: MessageInput, tempId: string, replyToId: number | null): Promise<Message> {
+    this.#ownTyping.end();
     const known = this.#outbox.find(({ key }) => key === tempId);
     if (known?.status === "failed") return this.retry(tempId);
     if (known) return this.#answer(tempId);
@@ -187,12 +127,12 @@ export class LiveConversation {
   }
 
   edit(id: number, body: MessageInput): Promise<Message> {
-    const ref = this.#env.newId();
+    const ref = this.env.newId();
     return this.#submit(ref, { type: "message.edit", id, body, ref });
   }
 
   delete(id: number): Promise<Message> {
-    const ref = this.#env.newId();
+    const ref = this.env.newId();
     return this.#submit(ref, { type: "message.delete", id, ref });
   }
 
@@ -209,14 +149,24 @@ export class LiveConversation {
     if (!entry || entry.status === "sending") return false;
     this.#outbox = discard(this.#outbox, tempId);
     // The service would go on waiting for it, and hold up what comes behind.
-    if (entry.status === "queued" && entry.refusals > 0) this.#connection.drop("out_of_step");
+    if (entry.status === "queued" && entry.refusals > 0) this.connection.drop("out_of_step");
     this.#reject(
       tempId,
       new ChatError("MESSAGE_SEND_FAILED", "The message was discarded.", { retryable: false }),
     );
-    this.#publish();
+    this.publish();
     this.#planFlush();
     return true;
+  }
+
+  markRead(id = this.#timeline.last_message_id): void {
+    // Before the first sync it is not known what the newest message is.
+    this.#reads.mark(this.#timeline.conversation ? Math.min(id, this.#timeline.last_message_id) : id);
+  }
+
+  setTyping(isTyping: boolean): void {
+    if (this.status !== "live" || !this.#ownTyping.change(isTyping, this.env.now())) return;
+    this.#say({ type: "typing", typing: isTyping });
   }
 
   loadOlder(): Promise<void> {
@@ -225,10 +175,10 @@ export class LiveConversation {
     this.#loadingOlder = this.#loadOlder().finally(() => {
       this.#loadingOlder = null;
       this.#timeline = abandonOlder(this.#timeline);
-      this.#publish();
-      this.#releaseIfUnused();
+      this.publish();
+      this.releaseIfUnused();
     });
-    this.#publish();
+    this.publish();
     return this.#loadingOlder;
   }
 
@@ -236,7 +186,7 @@ export class LiveConversation {
     this.#timeline = beginOlder(this.#timeline);
     const page = await this.#api.listMessages(this.id, {
       before_id: firstId(this.#timeline),
-      limit: this.#env.pageSize,
+      limit: this.env.pageSize,
     });
     this.#timeline = applyOlder(this.#timeline, page);
     this.#settle(page.data);
@@ -244,86 +194,50 @@ export class LiveConversation {
 
   // Connection
 
-  #connect(): void {
-    const isNeeded = this.#holders > 0 || isUnsettled(this.#outbox);
-    if (!this.#isEnabled || !isNeeded) return;
-    if (this.#status !== "disconnected" && this.#status !== "closed") return;
-    this.#status = "connecting";
-    this.#connection.start();
-    this.#publish();
+  protected override get isUnsaid(): boolean {
+    return isUnsettled(this.#outbox) || this.#reads.isAhead(this.#lastReadId);
   }
 
-  #releaseIfUnused(): void {
-    if (this.#holders > 0 || this.#loadingOlder) return;
-    const isClosed = this.#status === "disconnected" || this.#status === "closed";
-    if (!isClosed) {
-      // Closing comes back here.
-      if (!isUnsettled(this.#outbox)) this.#connection.stop();
-      return;
-    }
-    if (this.#outbox.length === 0) this.#observer.released(this.id);
+  get #lastReadId(): number {
+    return this.#timeline.conversation?.me.last_read_id ?? 0;
   }
 
-  #address(): string {
+  protected override resumption(): Record<string, string> {
     const { epoch, seq } = this.#timeline;
-    const query = new URLSearchParams({
-      client_id: this.#clientId,
-      ...(epoch === null || this.#mustReset ? {} : { since: String(seq), epoch }),
-    });
-    return `${this.#env.socketUrl}/api/conversations/${encodeURIComponent(this.id)}/socket?${query}`;
+    return epoch === null || this.#mustReset ? {} : { since: String(seq), epoch };
   }
 
-  #opened(): void {
-    this.#status = "syncing";
-    this.#publish();
-  }
-
-  #closed(verdict: Verdict): void {
-    const { reason, isFinal } = verdict;
-    if (!isFinal) this.#setClosed("connecting", reason);
-    else if (reason === "left") this.#setClosed("disconnected", reason);
-    else {
-      this.#setClosed("closed", reason);
-      this.#failEverything(reason);
-    }
-    this.#news.push(() => this.#observer.disconnect(this.id, verdict));
-    this.#publish();
-    if (isFinal) this.#releaseIfUnused();
-  }
-
-  #setClosed(status: ConversationState["status"], reason: StopReason): void {
-    this.#status = status;
-    this.#reason = reason;
+  protected ended(verdict: Verdict): void {
     this.#sync = null;
     this.#outbox = requeue(this.#outbox);
     this.#outboxTimer.stop();
+    this.#reads.interrupt();
+    this.#ownTyping.end();
+    this.#typists.clear();
+    if (this.status === "closed") this.#failEverything(verdict.reason);
+    this.news.push(() => this.#observer.disconnect(this.id, verdict));
+  }
+
+  protected failed(error: ChatError): void {
+    this.#observer.failure(error, this.id);
+  }
+
+  protected released(): void {
+    if (this.#outbox.length === 0 && !this.#loadingOlder) this.#observer.released(this.id);
   }
 
   // Events
 
-  #received(text: string): void {
-    let frame: unknown;
-    try {
-      frame = JSON.parse(text);
-    } catch {
-      this.#connection.drop("protocol");
-      return;
-    }
-    for (const event of Array.isArray(frame) ? frame : [frame]) {
-      // An event before it may have ended this connection; the rest of the frame comes again on the next.
-      if (this.#status !== "syncing" && this.#status !== "live") break;
-      if (isEvent(event)) this.#handle(event);
-    }
-    this.#publish();
+  protected override received(text: string): void {
+    super.received(text);
     this.#planFlush();
   }
 
-  #handle(event: ServerEvent): void {
+  protected handle(event: ServerEvent): void {
     switch (event.type) {
       case "ready":
         this.#tell(event);
-        if (event.protocol !== PROTOCOL_VERSION) this.#connection.stop("protocol");
-        else this.#sync = { ready: event, events: [] };
+        this.#sync = { ready: event, events: [], live: [] };
         break;
       case "synced":
         this.#tell(event);
@@ -334,9 +248,6 @@ export class LiveConversation {
         this.#refused(event);
         break;
       case "auth.expiring":
-        this.#tell(event);
-        void this.#refreshCredential();
-        break;
       case "auth.refreshed":
         this.#tell(event);
         break;
@@ -349,8 +260,18 @@ export class LiveConversation {
       case "conversation.participant_added":
       case "conversation.participant_updated":
       case "conversation.participant_removed":
+        this.#endTyping(event);
         if (this.#sync) this.#sync.events.push(event);
-        else if (this.#status === "live") this.#change(event);
+        else if (this.status === "live") this.#change(event);
+        break;
+      case "user.typing":
+        if (event.user_id !== this.#timeline.user_id) this.#typists.told(event.user_id, event.typing);
+        this.#tell(event);
+        break;
+      case "read.updated":
+      case "presence.updated":
+        if (this.#sync) this.#sync.live.push(event);
+        else if (this.status === "live") this.#changeLive(event);
         break;
       default:
         // Of a newer server: it says only what older clients may miss.
@@ -358,19 +279,23 @@ export class LiveConversation {
     }
   }
 
-  /** Keeps the connection beyond the end of its token. Without a new one it ends then, and the next asks for one. */
-  async #refreshCredential(): Promise<void> {
-    try {
-      const token = await this.#env.token();
-      if (this.#status === "live") this.#connection.send(JSON.stringify({ type: "auth.refresh", token }));
-    } catch {
-      // Asked again when the service closes the connection.
-    }
+  #endTyping(event: DurableEvent): void {
+    if (event.type === "message.created" && !isAnswer(event))
+      this.#typists.told(event.message.sender_id, false);
+    if (event.type === "conversation.participant_removed") this.#typists.told(event.user_id, false);
+  }
+
+  #changeLive(event: LiveEvent): void {
+    this.#timeline = applyLive(this.#timeline, event);
+    this.#tell(event);
+    if (event.user_id !== this.#timeline.user_id) return;
+    this.#reads.answered();
+    this.news.push(() => this.releaseIfUnused());
   }
 
   #synced(seq: number): void {
     if (!this.#sync) return;
-    const { ready, events } = this.#sync;
+    const { ready, events, live } = this.#sync;
     this.#sync = null;
     const before = this.#timeline;
     const answers = events.filter(isAnswer);
@@ -378,18 +303,19 @@ export class LiveConversation {
     const applied = applySync(before, ready, changes);
     if (applied.outcome !== "applied" || applied.timeline.seq !== seq) {
       this.#mustReset = true;
-      this.#connection.drop("out_of_step");
+      this.connection.drop("out_of_step");
       return;
     }
     this.#mustReset = false;
     this.#timeline = applied.timeline;
-    this.#status = "live";
-    this.#reason = null;
-    this.#connection.succeed();
+    this.succeeded();
     this.#settle([...(ready.messages ?? []), ...changes.flatMap(messageOf), ...answers.flatMap(messageOf)]);
     for (const event of changes) this.#tell(event);
+    this.#reads.limit(this.#timeline.last_message_id);
+    for (const event of live) this.#changeLive(event);
+    this.#reads.flush();
     this.#announce(before);
-    this.#news.push(() => this.#observer.connect(this.id));
+    this.news.push(() => this.#observer.connect(this.id));
   }
 
   #change(event: DurableEvent): void {
@@ -405,41 +331,43 @@ export class LiveConversation {
         this.#settle(messageOf(event));
         this.#tell(event);
         this.#announce(before);
-        if (event.type === "conversation.deleted") this.#connection.stop("deleted");
+        if (event.type === "conversation.deleted") this.connection.stop("deleted");
         break;
       case "known":
         this.#settle(messageOf(event));
         break;
       case "gap":
-        this.#connection.drop("out_of_step");
+        this.connection.drop("out_of_step");
         break;
       case "hole":
         this.#mustReset = true;
-        this.#connection.drop("out_of_step");
+        this.connection.drop("out_of_step");
     }
   }
 
   #refused({ ref, temp_id, error: wire }: ErrorEvent): void {
     const error = ChatError.fromWire(wire);
+    this.#reads.refused(ref, error);
+    this.news.push(() => this.releaseIfUnused());
     const key = [temp_id, ref].find((value) => value !== undefined && this.#answers.has(value));
     const entry = this.#outbox.find((other) => other.key === key);
     if (entry?.status === "sending") {
-      const { reconnect, random, now } = this.#env;
+      const { reconnect, random, now } = this.env;
       const waitMs = error.retry_after_ms ?? backoffMs(reconnect, entry.refusals + 1, random());
       const retryAt = now() + Math.min(waitMs, LONGEST_WAIT_MS);
       this.#outbox = refused(this.#outbox, entry.key, error, retryAt);
       if (!error.retryable) this.#reject(entry.key, error);
     }
-    this.#news.push(() => this.#observer.failure(error, this.id));
+    this.news.push(() => this.#observer.failure(error, this.id));
   }
 
   #tell(event: ServerEvent): void {
-    this.#news.push(() => this.#observer.server(event, this.id));
+    this.news.push(() => this.#observer.server(event, this.id));
   }
 
   #announce(before: Timeline): void {
     for (const message of messagesSince(before, this.#timeline)) {
-      this.#news.push(() => this.#observer.message(message));
+      this.news.push(() => this.#observer.message(message));
     }
   }
 
@@ -458,22 +386,22 @@ export class LiveConversation {
       return Promise.reject(new ChatError("PAYLOAD_TOO_LARGE", message, { retryable: false, status: 413 }));
     }
     const answer = this.#answer(key);
-    this.#queue(enqueue(this.#outbox, key, own, this.#env.now()));
+    this.#queue(enqueue(this.#outbox, key, own, this.env.now()));
     return answer;
   }
 
   #queue(outbox: Outbox): void {
     this.#outbox = outbox;
-    if (this.#status === "closed" && this.#reason) this.#failEverything(this.#reason);
-    this.#publish();
+    if (this.status === "closed" && this.reason) this.#failEverything(this.reason);
+    this.publish();
     // A closed conversation takes more than a message to open again.
-    if (this.#status === "disconnected") this.#connect();
+    if (this.status === "disconnected") this.connect();
     this.#planFlush();
   }
 
   /** After everything else that runs now, so that messages sent together share a frame. */
   #planFlush(): void {
-    if (this.#isFlushPlanned || this.#status !== "live" || this.#outbox.length === 0) return;
+    if (this.#isFlushPlanned || this.status !== "live" || this.#outbox.length === 0) return;
     this.#isFlushPlanned = true;
     queueMicrotask(() => {
       this.#isFlushPlanned = false;
@@ -482,10 +410,10 @@ export class LiveConversation {
   }
 
   #flush(): void {
-    const { now, pace, maxInFlight } = this.#env;
+    const { now, pace, maxInFlight } = this.env;
     this.#outboxTimer.stop();
     for (;;) {
-      if (this.#status !== "live") return;
+      if (this.status !== "live") return;
       const nowMs = now();
       this.#bucket = refill(this.#bucket, pace, nowMs);
       const room = this.#bucket.tokens;
@@ -496,16 +424,23 @@ export class LiveConversation {
       }
       this.#bucket.tokens -= taken.count;
       this.#outbox = taken.outbox;
-      this.#connection.send(taken.frame);
-      this.#publish();
+      this.connection.send(taken.frame);
+      this.publish();
     }
+  }
+
+  /** Sends what has no place in the order of messages. */
+  #say(command: Command): void {
+    this.#bucket = refill(this.#bucket, this.env.pace, this.env.now());
+    this.#bucket.tokens -= 1;
+    this.connection.send(JSON.stringify(command));
   }
 
   /** Sets the timer for what time alone will allow; answers flush by themselves. */
   #waitToFlush(nowMs: number, wakeAt: number | null): void {
     if (wakeAt !== null) this.#outboxTimer.start(wakeAt - nowMs);
     else if (this.#outbox.some(({ status }) => status === "queued")) {
-      const waitMs = msUntilToken(this.#bucket, this.#env.pace);
+      const waitMs = msUntilToken(this.#bucket, this.env.pace);
       if (waitMs > 0) this.#outboxTimer.start(waitMs);
     }
   }
@@ -519,13 +454,13 @@ export class LiveConversation {
     );
     this.#outbox = outbox;
     // Done by somebody else before it was repeated: the session would go on waiting for it.
-    if (isAwaited && this.#status === "live") this.#connection.drop("out_of_step");
+    if (isAwaited && this.status === "live") this.connection.drop("out_of_step");
     for (const { key, message } of settled) {
       const answer = this.#answers.get(key);
       this.#answers.delete(key);
-      this.#news.push(() => answer?.resolve(message));
+      this.news.push(() => answer?.resolve(message));
     }
-    if (!isUnsettled(outbox)) this.#news.push(() => this.#releaseIfUnused());
+    if (!isUnsettled(outbox)) this.news.push(() => this.releaseIfUnused());
   }
 
   #failEverything(reason: StopReason): void {
@@ -551,35 +486,24 @@ export class LiveConversation {
   #reject(key: string, error: ChatError): void {
     const answer = this.#answers.get(key);
     this.#answers.delete(key);
-    this.#news.push(() => answer?.reject(error));
-    if (!isUnsettled(this.#outbox)) this.#news.push(() => this.#releaseIfUnused());
+    this.news.push(() => answer?.reject(error));
+    if (!isUnsettled(this.#outbox)) this.news.push(() => this.releaseIfUnused());
   }
 
   // State
 
-  /** Shows the state, if it changed, and then tells what led to it. */
-  #publish(): void {
-    const next = this.#snapshot();
-    if (!isSameState(this.#state, next)) {
-      this.#state = next;
-      this.#changed.emit();
-    }
-    const news = this.#news;
-    this.#news = [];
-    for (const tell of news) tell();
-  }
-
-  #snapshot(): ConversationState {
+  protected snapshot(): ConversationState {
     const { conversation, participants, messages, has_older, last_message_id, seq, epoch } = this.#timeline;
     const pending = pendingMessages(this.#outbox);
     if (!isSamePending(this.#pending, pending)) this.#pending = pending;
     return Object.freeze({
-      status: this.#status,
-      reason: this.#reason,
+      status: this.status,
+      reason: this.reason,
       conversation,
       participants,
       messages,
       pending: this.#pending,
+      typing: this.#typists.userIds,
       has_older,
       loading_older: this.#loadingOlder !== null,
       last_message_id,
@@ -587,10 +511,6 @@ export class LiveConversation {
       epoch,
     });
   }
-}
-
-function isEvent(value: unknown): value is ServerEvent {
-  return typeof value === "object" && value !== null && "type" in value;
 }
 
 /** Whether the event is no change but the answer to a repeated command. */
@@ -623,10 +543,6 @@ function errorAfter(reason: StopReason, { is_uncertain }: OutboxEntry): ChatErro
         retryable: false,
       });
   }
-}
-
-function isSameState(a: ConversationState, b: ConversationState): boolean {
-  return (Object.keys(a) as Array<keyof ConversationState>).every((key) => Object.is(a[key], b[key]));
 }
 
 function isSamePending(a: readonly PendingMessage[], b: readonly PendingMessage[]): boolean {

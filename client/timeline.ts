@@ -1,5 +1,5 @@
 import type { Conversation, Message, Participant, Reaction } from "../protocol/entities.ts";
-import type { DurableEvent, Ready } from "../protocol/frames.ts";
+import type { DurableEvent, LiveEvent, Ready } from "../protocol/frames.ts";
 
 type ReactionUpdated = Extract<DurableEvent, { type: "reaction.updated" }>;
 
@@ -98,6 +98,20 @@ export function applyEvent(timeline: Timeline, event: DurableEvent): Applied {
       participants: nextParticipants(timeline.participants, event),
     },
   };
+}
+
+/** Applies what has no `seq`: how far somebody has read, and who is there. */
+export function applyLive(timeline: Timeline, event: LiveEvent): Timeline {
+  if (event.type === "user.typing") return timeline;
+  const { participants, user_id } = timeline;
+  const known = participants.find((participant) => participant.user_id === event.user_id);
+  if (!known) return timeline;
+  if (event.type === "presence.updated") {
+    const { online, last_seen_at } = event;
+    return { ...timeline, participants: replaced(participants, { ...known, online, last_seen_at }) };
+  }
+  const next = { ...timeline, participants: readTo(participants, event.user_id, event.last_read_id, 0) };
+  return event.user_id === user_id ? { ...next, conversation: readByMe(next, event.last_read_id) } : next;
 }
 
 /** Marks that the page before the first message has been asked for. */
@@ -289,17 +303,46 @@ function withLastMessage(conversation: Conversation, message: Message): Conversa
 
 function nextParticipants(participants: readonly Participant[], event: DurableEvent): readonly Participant[] {
   switch (event.type) {
+    case "message.created": {
+      const { id, sender_id, type } = event.message;
+      // Of 0 it is not known whether they tell how far they read.
+      return type === "user" ? readTo(participants, sender_id, id, 1) : participants;
+    }
     case "conversation.participant_added":
     case "conversation.participant_updated": {
       const { participant } = event;
       const isKnown = participants.some(({ user_id }) => user_id === participant.user_id);
-      return isKnown
-        ? participants.map((known) => (known.user_id === participant.user_id ? participant : known))
-        : [...participants, participant];
+      return isKnown ? replaced(participants, participant) : [...participants, participant];
     }
     case "conversation.participant_removed":
       return participants.filter(({ user_id }) => user_id !== event.user_id);
     default:
       return participants;
   }
+}
+
+const replaced = (participants: readonly Participant[], participant: Participant): readonly Participant[] =>
+  participants.map((known) => (known.user_id === participant.user_id ? participant : known));
+
+/** A position only rises, and here only from where it was at `from` or beyond. */
+function readTo(
+  participants: readonly Participant[],
+  userId: string,
+  id: number,
+  from: number,
+): readonly Participant[] {
+  const known = participants.find(({ user_id }) => user_id === userId);
+  if (!known || known.last_read_id < from || known.last_read_id >= id) return participants;
+  return replaced(participants, { ...known, last_read_id: id });
+}
+
+/** Counts what is left where all of it is loaded; otherwise the count stays until the service tells it. */
+function readByMe(timeline: Timeline, id: number): Conversation | null {
+  const { conversation, messages, user_id } = timeline;
+  if (!conversation || id <= conversation.me.last_read_id) return conversation;
+  const unread =
+    firstId(timeline) <= id + 1
+      ? messages.filter((message) => countsAsUnread(message, user_id, id)).length
+      : conversation.me.unread_count;
+  return { ...conversation, me: { ...conversation.me, last_read_id: id, unread_count: unread } };
 }

@@ -1,21 +1,26 @@
 import { and, eq, gt, type SQL, sql } from "drizzle-orm";
-import type {
-  Conversation,
-  ConversationType,
-  HistoryVisibility,
-  Message,
-  MessageBody,
-  Participant,
-  Profile,
-  Role,
-  SystemEvent,
+import {
+  type Conversation,
+  type ConversationType,
+  DEFAULT_SETTINGS,
+  type HistoryVisibility,
+  type Message,
+  type MessageBody,
+  type Participant,
+  type Profile,
+  type Role,
+  type SystemEvent,
 } from "../protocol/entities.ts";
-import { type Database, isoTime } from "./client.ts";
-import { conversations, outbox, participants, users } from "./schema.ts";
+import { type Database, isoTime, isoTimeOrNull } from "./client.ts";
+import type { UntoldChange } from "./outbox.ts";
+import type { VersionedSettings } from "./presence.ts";
+import { conversations, outbox, participants, presence, userSettings, users } from "./schema.ts";
 
 /** A conversation in a list, as Postgres knows it. */
 export interface ListedConversation {
   conversation: Conversation;
+  /** Newest drained `seq`. */
+  seq: number;
   /** Whether an object may hold newer state than Postgres. */
   activated: boolean;
 }
@@ -40,13 +45,16 @@ const unreadCount = sql`(greatest(0, c.last_message_id - p.last_read_id)
 const summary = () => sql<string>`
     jsonb_build_object(
       'id', c.id, 'type', c.type, 'title', c.title, 'created_by', c.created_by, 'created_at', c.created_at,
-      'updated_at', c.updated_at, 'activated', c.activated_at is not null, 'last_message_id', c.last_message_id,
+      'updated_at', c.updated_at, 'activated', c.activated_at is not null, 'seq', c.seq, 'last_message_id', c.last_message_id,
       'last_message', (select to_jsonb(m) - 'created_seq' - 'search_text' - 'bigrams' from messages m
                        where m.conversation_id = c.id and m.id = c.last_message_id and m.id >= p.visible_from_id),
       'participant_count', (select count(*) from participants x where x.conversation_id = c.id),
       'history_visibility', c.history_visibility,
       'me', jsonb_build_object('role', p.role, 'last_read_id', p.last_read_id, 'muted_until', null,
         'unread_count', ${unreadCount}))::text`;
+
+/** A cursor as callers are given it: the place after this conversation. */
+export const toCursor = ({ updated_at, id }: Conversation): string => btoa(JSON.stringify([updated_at, id]));
 
 /** One page of a user's conversations, newest activity first. */
 export function listConversationsQuery(
@@ -70,7 +78,13 @@ export async function listConversations(
   db: Database,
   options: Parameters<typeof listConversationsQuery>[1],
 ): Promise<ListedConversation[]> {
-  const { rows } = await listConversationsQuery(db, options);
+  return toListedConversations(await listConversationsQuery(db, options));
+}
+
+/** What {@link listConversationsQuery} found. */
+export function toListedConversations({
+  rows,
+}: Awaited<ReturnType<typeof listConversationsQuery>>): ListedConversation[] {
   return rows.map((row) => toListed(row.summary));
 }
 
@@ -98,7 +112,11 @@ export interface Unread {
   unread_count: number;
   last_read_id: number;
   last_message_id: number;
-  /** Whether an object holds it that may have newer messages: it was active a moment ago. */
+  /** Newest drained `seq`. */
+  seq: number;
+  /** Whether an object holds it. */
+  isActivated: boolean;
+  /** Whether that may have newer messages: it was active a moment ago. */
   isActive: boolean;
 }
 
@@ -109,9 +127,12 @@ export function listUnreadQuery(db: Database, userId: string) {
     unread_count: string;
     last_read_id: string;
     last_message_id: string;
+    seq: string;
+    is_activated: boolean;
     is_active: boolean;
   }>(sql`
-    select c.id, p.last_read_id, c.last_message_id, ${unreadCount} as unread_count,
+    select c.id, p.last_read_id, c.last_message_id, c.seq, ${unreadCount} as unread_count,
+           c.activated_at is not null as is_activated,
            c.activated_at is not null and c.updated_at > now() - interval '1 minute' as is_active
     from participants p
     -- A row for each of the user's, whatever the statistics say: never a scan of everybody's.
@@ -122,12 +143,18 @@ export function listUnreadQuery(db: Database, userId: string) {
 }
 
 export async function listUnread(db: Database, userId: string): Promise<Unread[]> {
-  const { rows } = await listUnreadQuery(db, userId);
+  return toUnread(await listUnreadQuery(db, userId));
+}
+
+/** What {@link listUnreadQuery} found. */
+export function toUnread({ rows }: Awaited<ReturnType<typeof listUnreadQuery>>): Unread[] {
   return rows.map((row) => ({
     id: row.id,
     unread_count: Number(row.unread_count),
     last_read_id: Number(row.last_read_id),
     last_message_id: Number(row.last_message_id),
+    seq: Number(row.seq),
+    isActivated: row.is_activated,
     isActive: row.is_active,
   }));
 }
@@ -184,7 +211,8 @@ export async function createConversation(
         insert into conversations (id, type, title, created_by, direct_key, history_visibility)
         select ${input.id}::uuid, ${input.type}, ${input.title}, ${input.createdBy}, ${key}, ${input.historyVisibility}
         where not ${isRepeat}
-        on conflict (direct_key) do nothing returning id)
+        on conflict (direct_key) do nothing returning id),
+      note as (insert into outbox (conversation_id, version) select id, 1 from c)
       insert into participants (conversation_id, user_id, role)
       select c.id, m.user_id, m.role from c, jsonb_to_recordset(${members}::jsonb) as m(user_id text, role text)`),
     db.execute<{ id: string; fingerprint: string }>(sql`
@@ -222,8 +250,8 @@ export type ChangeVerdict =
 
 export interface ChangeOutcome {
   verdict: ChangeVerdict;
-  /** The version the object must reach before the change may be answered; null when none ever loaded it. */
-  tellVersion: number | null;
+  /** What there is to be told before the change may be answered; null for nobody who may hear of it. */
+  untold: UntoldChange | null;
 }
 
 interface ConversationChange {
@@ -252,7 +280,7 @@ export async function changeConversation(
   const isHere = sql`(activated_at is null and ${says !== undefined})::int`;
   const [, result] = await db.batch([
     db.execute(sql`select 1 from conversations where id = ${id}::uuid for update`),
-    db.execute<{ verdict: ChangeVerdict; version: string; activated: boolean }>(sql`
+    db.execute<{ verdict: ChangeVerdict; version: string | null; activated: boolean }>(sql`
       with me as (
         select p.role from participants p join conversations c on c.id = p.conversation_id
         where p.conversation_id = ${id}::uuid and p.user_id = ${actorId} and c.deleted_at is null),
@@ -271,8 +299,9 @@ export async function changeConversation(
         select ${id}::uuid, last_message_id, seq, seq, ${actorId}, 'system', body.said, now()
         from bump, body where activated_at is null),
       note as (
-        insert into outbox (conversation_id, version, processed, actor_id, body)
-        select ${id}::uuid, version, activated_at is null, ${actorId}, (select said from body)
+        -- Without an actor the object writes no message about it: it was written right here.
+        insert into outbox (conversation_id, version, actor_id, body)
+        select ${id}::uuid, version, case when activated_at is not null then ${actorId} end, (select said from body)
         from bump returning version)
       select v.v as verdict, coalesce((select version from note), c.version)::text as version,
              c.activated_at is not null as activated
@@ -280,7 +309,13 @@ export async function changeConversation(
   ]);
   const row = result.rows[0];
   if (!row) throw new Error("A change of a conversation returned no verdict.");
-  return { verdict: row.verdict, tellVersion: row.activated ? Number(row.version) : null };
+  const untold = {
+    conversationId: id,
+    version: Number(row.version),
+    isActivated: row.activated,
+    removed: [],
+  };
+  return { verdict: row.verdict, untold: row.version === null ? null : untold };
 }
 
 /** A system message as the jsonb that a change says. */
@@ -359,8 +394,9 @@ export interface ConversationSnapshot {
 /** A participant as Postgres knows them. */
 export type SnapshotParticipant = Pick<
   Participant,
-  "user_id" | "role" | "joined_at" | "last_read_id" | "user"
+  "user_id" | "role" | "joined_at" | "last_read_id" | "last_seen_at" | "user"
 > & {
+  settings: VersionedSettings;
   /** The first message they may see; null until the object, which knows the head, has settled it. */
   visible_from_id: number | null;
 };
@@ -441,9 +477,16 @@ export function participantsQuery(db: Database, id: string) {
       visibleFromId: participants.visibleFromId,
       name: users.name,
       avatarUrl: users.avatarUrl,
+      lastSeenAt: presence.lastSeenAt,
+      isOnline: sql<boolean>`coalesce(${presence.onlineUntil} > now(), false)`,
+      invisible: userSettings.invisible,
+      readReceipts: userSettings.readReceipts,
+      settingsVersion: userSettings.version,
     })
     .from(participants)
     .leftJoin(users, eq(users.id, participants.userId))
+    .leftJoin(presence, eq(presence.userId, participants.userId))
+    .leftJoin(userSettings, eq(userSettings.userId, participants.userId))
     .where(eq(participants.conversationId, id))
     .orderBy(participants.joinedAt, participants.userId);
 }
@@ -456,6 +499,10 @@ export function toSnapshotParticipant(row: {
   visibleFromId: number | null;
   name: string | null;
   avatarUrl: string | null;
+  lastSeenAt: string | null;
+  invisible: boolean | null;
+  readReceipts: boolean | null;
+  settingsVersion: number | null;
 }): SnapshotParticipant {
   const user: Profile = { id: row.userId, name: row.name, avatar_url: row.avatarUrl };
   return {
@@ -464,6 +511,12 @@ export function toSnapshotParticipant(row: {
     joined_at: isoTime(row.joinedAt),
     last_read_id: row.lastReadId,
     visible_from_id: row.visibleFromId,
+    last_seen_at: isoTimeOrNull(row.lastSeenAt),
+    settings: {
+      invisible: row.invisible ?? DEFAULT_SETTINGS.invisible,
+      read_receipts: row.readReceipts ?? DEFAULT_SETTINGS.read_receipts,
+      version: row.settingsVersion ?? 0,
+    },
     user,
   };
 }
@@ -482,12 +535,13 @@ export async function purgeDeleted(db: Database): Promise<void> {
 }
 
 function toListed(json: string): ListedConversation {
-  const { activated, ...row } = JSON.parse(json) as Conversation & { activated: boolean };
+  const { activated, seq, ...row } = JSON.parse(json) as Conversation & { activated: boolean; seq: number };
   const time = (text: string): string => new Date(text).toISOString();
   const timeOrNull = (text: string | null): string | null => (text === null ? null : time(text));
   const last = row.last_message as Message | null;
   return {
     activated,
+    seq,
     conversation: {
       ...row,
       created_at: time(row.created_at),

@@ -1,11 +1,15 @@
 import { and, asc, eq, inArray, lt, lte, sql } from "drizzle-orm";
 import type { Database } from "./client.ts";
-import { outbox } from "./schema.ts";
+import { conversations, outbox } from "./schema.ts";
 
-/** A conversation whose object may not know its newest version yet. */
+/** A change that those it concerns may not know of. */
 export interface UntoldChange {
   conversationId: string;
   version: number;
+  /** Whether an object holds the conversation, which then tells everybody else. */
+  isActivated: boolean;
+  /** Who took part before the change and does not any more. */
+  removed: string[];
 }
 
 /** Rows that were not confirmed within `olderThanSeconds`, oldest first. */
@@ -14,8 +18,14 @@ export function untoldChangesQuery(
   { olderThanSeconds, limit }: { olderThanSeconds: number; limit: number },
 ) {
   return db
-    .select({ conversationId: outbox.conversationId, version: outbox.version })
+    .select({
+      conversationId: outbox.conversationId,
+      version: outbox.version,
+      isActivated: sql<boolean>`${conversations.activatedAt} is not null`,
+      removed: sql<string | null>`${outbox.body} #>> '{data,user_id}'`,
+    })
     .from(outbox)
+    .leftJoin(conversations, eq(conversations.id, outbox.conversationId))
     .where(
       and(
         eq(outbox.processed, false),
@@ -26,8 +36,11 @@ export function untoldChangesQuery(
     .limit(limit);
 }
 
-/** The object confirmed `version`, and with it everything before. */
-export function markTold(db: Database, { conversationId, version }: UntoldChange) {
+/** Everybody knows of `version`, and with it of everything before. */
+export function markTold(
+  db: Database,
+  { conversationId, version }: Pick<UntoldChange, "conversationId" | "version">,
+) {
   return db
     .update(outbox)
     .set({ processed: true })

@@ -28,12 +28,15 @@ const isLastAdmin = (id: string, userId: string) => sql`(
   and exists (select 1 from participants where conversation_id = ${id}::uuid and user_id <> ${userId})
   and not exists (select 1 from participants where conversation_id = ${id}::uuid and user_id <> ${userId} and role = 'admin'))`;
 
+/** A participant with what Postgres knows of their being there. */
+export type ListedParticipant = SnapshotParticipant & { online: boolean };
+
 /** Everybody in the conversation; null when `userId` does not take part, or there is no such conversation. */
 export async function listParticipants(
   db: Database,
   id: string,
   userId: string,
-): Promise<{ participants: SnapshotParticipant[]; activated: boolean } | null> {
+): Promise<{ participants: ListedParticipant[]; activated: boolean } | null> {
   const [found, members] = await db.batch([
     db
       .select({ activatedAt: conversations.activatedAt })
@@ -41,7 +44,7 @@ export async function listParticipants(
       .where(and(eq(conversations.id, id), isNull(conversations.deletedAt))),
     participantsQuery(db, id),
   ]);
-  const participants = members.map(toSnapshotParticipant);
+  const participants = members.map((row) => ({ ...toSnapshotParticipant(row), online: row.isOnline }));
   if (!found[0] || !participants.some(({ user_id }) => user_id === userId)) return null;
   return { participants, activated: found[0].activatedAt !== null };
 }
@@ -98,11 +101,11 @@ export function changeRole(
 }
 
 /** Removes a participant: oneself, or as an admin anybody. The last admin stays while others remain. */
-export function removeParticipant(
+export async function removeParticipant(
   db: Database,
   { id, actorId, userId }: Change & { userId: string },
 ): Promise<ChangeOutcome> {
-  return changeConversation(db, {
+  const outcome = await changeConversation(db, {
     id,
     actorId,
     verdict: sql`case
@@ -122,4 +125,6 @@ export function removeParticipant(
       user_id: userId,
     }),
   });
+  // Also when there was nobody to remove: an earlier attempt may have removed them and told nobody.
+  return { ...outcome, untold: outcome.untold && { ...outcome.untold, removed: [userId] } };
 }

@@ -1,4 +1,4 @@
-import { and, eq, gt, inArray, isNotNull, isNull, lt, or, sql } from "drizzle-orm";
+import { and, eq, gt, inArray, isNull, lt, or, sql } from "drizzle-orm";
 import { type Database, isoTime } from "./client.ts";
 import { conversations, participants, revocations } from "./schema.ts";
 
@@ -10,17 +10,21 @@ export interface CredentialMarks {
   issuedAtMs: number | null;
 }
 
+/** Credentials that ended before their time: one by its `jti`, or all of a user made at or before `beforeMs`. */
+export interface Revocation {
+  userId: string;
+  /** null for all of the user's. */
+  jti: string | null;
+  beforeMs: number;
+}
+
 /** No credential is taken to live longer: what was revoked before then is forgotten. */
-const KEPT_DAYS = 90;
+export const KEPT_DAYS = 90;
 
 /** A `jti` is its user's own: two issuers may use the same. */
 const jtiKey = (userId: string, jti: string): string => JSON.stringify([userId, jti]);
 
-/** Ends one credential, or with `jti` null all that the user was given until `beforeMs`. */
-export function saveRevocation(
-  db: Database,
-  { userId, jti, beforeMs }: { userId: string; jti: string | null; beforeMs: number },
-) {
+export function saveRevocation(db: Database, { userId, jti, beforeMs }: Revocation) {
   const revokedAt = new Date(beforeMs).toISOString();
   return db
     .insert(revocations)
@@ -75,20 +79,19 @@ export async function areRevoked(db: Database, marks: readonly CredentialMarks[]
   });
 }
 
-/** Conversations of the user that an object holds: where they may have a socket. */
+/**
+ * Conversations of the user that an object holds: where they may have a socket. An object that is just reading from
+ * Postgres is waited for, because it may have read what is older than what its caller has committed.
+ */
 export async function liveConversationsOf(db: Database, userId: string): Promise<string[]> {
   const rows = await db
-    .select({ id: conversations.id })
+    .select({ id: conversations.id, activatedAt: conversations.activatedAt })
     .from(participants)
     .innerJoin(conversations, eq(conversations.id, participants.conversationId))
-    .where(
-      and(
-        eq(participants.userId, userId),
-        isNotNull(conversations.activatedAt),
-        isNull(conversations.deletedAt),
-      ),
-    );
-  return rows.map(({ id }) => id);
+    .where(and(eq(participants.userId, userId), isNull(conversations.deletedAt)))
+    .orderBy(conversations.id)
+    .for("share", { of: conversations });
+  return rows.flatMap(({ id, activatedAt }) => (activatedAt === null ? [] : [id]));
 }
 
 /** Forgets revocations of credentials that have ended by themselves. */

@@ -32,6 +32,33 @@ export const users = pgTable("users", {
   updatedAt: time("updated_at").notNull().defaultNow(),
 });
 
+/** What a user decided for all their conversations. Whoever has no row decided nothing. */
+export const userSettings = pgTable(
+  "user_settings",
+  {
+    userId: text("user_id").primaryKey(),
+    invisible: boolean().notNull().default(false),
+    readReceipts: boolean("read_receipts").notNull().default(true),
+    /** Rises with every change: objects that are told late take no notice. */
+    version: counter("version").notNull().default(0),
+    /** The version that every object was told of. */
+    toldVersion: counter("told_version").notNull().default(0),
+    updatedAt: time("updated_at").notNull().defaultNow(),
+  },
+  (table) => [index("user_settings_untold").on(table.updatedAt).where(sql`version > told_version`)],
+);
+
+/**
+ * Whose inbox is open, for whoever has not been told by the inbox itself: an object that loads its conversation, a
+ * Worker that made one. The inboxes write it.
+ */
+export const presence = pgTable("presence", {
+  userId: text("user_id").primaryKey(),
+  /** Believed no longer than that; null while the inbox is closed. */
+  onlineUntil: time("online_until"),
+  lastSeenAt: time("last_seen_at"),
+});
+
 export const conversations = pgTable(
   "conversations",
   {

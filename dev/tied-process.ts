@@ -14,11 +14,11 @@ export interface TiedProcessOptions {
 export interface TiedProcess {
   stdout: Readable;
   stderr: Readable;
-  /** Resolves with the exit code once it ended and whatever was left of its process group was killed. */
+  /** Resolves with the exit code once it has ended, its files and ports free, and what was left of its group was killed. */
   exited: Promise<number>;
   /** Sends a signal; after `graceMs` SIGKILL to the whole process group. Resolves once it ended. */
   stop(signal: "INT" | "TERM", graceMs?: number): Promise<void>;
-  /** SIGKILL to the whole process group, at once. */
+  /** SIGKILL, at once; to what is left of its process group when it has ended. */
   kill(): void;
 }
 
@@ -41,7 +41,7 @@ child=$!
   kill -s KILL -- "-$$"
 } >/dev/null 2>&1 &
 exec 3<&-
-wait "$child"
+wait "$child" 2>/dev/null
 `;
 
 /**
@@ -58,7 +58,7 @@ export function spawnTied(command: string, args: string[], options: TiedProcessO
   // The pipe breaks when the keeper ends first.
   keeper.stdin.on("error", () => {});
 
-  const kill = () => {
+  const killGroup = () => {
     if (keeper.pid === undefined) return;
     try {
       process.kill(-keeper.pid, "SIGKILL");
@@ -69,7 +69,7 @@ export function spawnTied(command: string, args: string[], options: TiedProcessO
   const exited = new Promise<number>((resolve, reject) => {
     keeper.once("error", reject);
     keeper.once("exit", (code) => {
-      kill();
+      killGroup();
       resolve(code ?? -1);
     });
   });
@@ -82,10 +82,11 @@ export function spawnTied(command: string, args: string[], options: TiedProcessO
     async stop(signal, graceMs = 10_000) {
       if (keeper.exitCode !== null || keeper.signalCode !== null) return;
       keeper.stdin.write(`${signal}\n`);
-      const timer = setTimeout(kill, graceMs);
+      const timer = setTimeout(killGroup, graceMs);
       await once(keeper, "exit");
       clearTimeout(timer);
     },
-    kill,
+    // The keeper outlives it, and ends when it has been reaped: a large process holds its port for a while after SIGKILL.
+    kill: () => void keeper.stdin.write("KILL\n"),
   };
 }

@@ -10,6 +10,9 @@ import { freePort } from "./postgres.ts";
 import { spawnTied } from "./tied-process.ts";
 import { PROJECT, QUIET, WRANGLER } from "./wrangler.ts";
 
+/** The service's own objects, as `wrangler.toml` binds them. */
+export const SERVICE_OBJECTS = { CONVERSATIONS: "Conversation", INBOXES: "Inbox" };
+
 /** workerd as wrangler brings it: its binary and its version. */
 const workerd: { default: string; version: string } = createRequire(WRANGLER)("workerd");
 export const WORKERD_VERSION = workerd.version;
@@ -21,9 +24,8 @@ export interface BareWorker {
   port?: number;
   /** ES modules by file name, the entry first. */
   modules: Record<string, string>;
-  className: string;
-  /** Name of the binding of the object. */
-  binding: string;
+  /** Classes of objects by the names of their bindings. */
+  objects: Record<string, string>;
   variables: Record<string, string>;
 }
 
@@ -73,11 +75,19 @@ const worker :Workerd.Worker = (
     .join(", ")}],
   compatibilityDate = ${quote(compatibility.date)},
   compatibilityFlags = [${compatibility.flags.map(quote).join(", ")}],
-  durableObjectNamespaces = [(className = ${quote(worker.className)}, uniqueKey = "local", enableSql = true)],
+  durableObjectNamespaces = [${Object.values(worker.objects)
+    .map(
+      (className) => `(className = ${quote(className)}, uniqueKey = ${quote(className)}, enableSql = true)`,
+    )
+    .join(", ")}],
   durableObjectStorage = (localDisk = "objects"),
   bindings = [
-    (name = ${quote(worker.binding)}, durableObjectNamespace = ${quote(worker.className)}),
-${Object.keys(worker.variables)
+${Object.entries(worker.objects)
+  .map(
+    ([binding, className]) =>
+      `    (name = ${quote(binding)}, durableObjectNamespace = ${quote(className)}),\n`,
+  )
+  .join("")}${Object.keys(worker.variables)
   .map((name) => `    (name = ${quote(name)}, fromEnvironment = ${quote(name)}),\n`)
   .join("")}  ],
 );

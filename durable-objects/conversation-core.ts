@@ -1,6 +1,8 @@
 import { describeError } from "../db/client.ts";
 import type { ConversationSnapshot } from "../db/conversations.ts";
 import type { StoredMessage } from "../db/messages.ts";
+import type { OnlineUser, VersionedSettings } from "../db/presence.ts";
+import type { Revocation } from "../db/revocations.ts";
 import { CLOSE } from "../protocol/close-codes.ts";
 import type { Conversation, Message, MessageBody, Participant } from "../protocol/entities.ts";
 import {
@@ -10,14 +12,15 @@ import {
   type Refusal,
   type Result,
   refuse,
-  toErrorBody,
 } from "../protocol/errors.ts";
-import type { DurableEvent } from "../protocol/frames.ts";
+import type { Command, DurableEvent, LiveEvent, ReadCommand, TypingCommand } from "../protocol/frames.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import { matches } from "../protocol/search-text.ts";
 import { PROTOCOL_VERSION } from "../protocol/version.ts";
 import { applyCommand, type CommandOutcome, type MessageCommand, type Position } from "./commands.ts";
+import { type Caller, type ConnectOptions, Door, type DoorHost } from "./door.ts";
 import { Drain, type DrainTarget } from "./drain.ts";
+import { InboxNotices } from "./inbox-notices.ts";
 import { type DrainCursor, Log, type Sql } from "./log.ts";
 import {
   diffSnapshot,
@@ -26,19 +29,20 @@ import {
   type MirroredParticipant,
   type MirrorState,
 } from "./mirror.ts";
-import { type RateLimit, RateLimiter } from "./rate-limit.ts";
-import { type Revocation, Revocations } from "./revocations.ts";
-import type { Authenticated, ReadState, SearchTail } from "./rpc.ts";
+import { Pace } from "./pace.ts";
+import { type Lease, LeaseTable, Presence, type PresenceFact, SILENCE_MS } from "./presence.ts";
+import type { FrameReceiver } from "./receive-frame.ts";
+import type { InboxRpc, KnownState, LeaseAnswer, Notice, ReadState, SearchTail } from "./rpc.ts";
 import {
   type CommandPlace,
   heldBack,
   holdFor,
-  roundOf,
   type Session,
   type SessionAttachment,
   type SessionSocket,
-  Sessions,
+  type Sessions,
 } from "./sessions.ts";
+import { Typing } from "./typing.ts";
 
 import {
   changesSince,
@@ -52,28 +56,19 @@ import {
 } from "./views.ts";
 
 /** Everything outside the conversation that it needs: the platform in production, a simulation in tests. */
-export interface ConversationHost {
+export interface ConversationHost<Socket> extends DoorHost<Socket> {
   sql: Sql;
   /** Runs `work` as one transaction: rolled back if it throws. */
   transaction<T>(work: () => T): T;
-  /** Resolves once everything written so far is durable. */
-  sync(): Promise<void>;
   /** Forgets everything stored. */
   erase(): Promise<void>;
   /** Calls {@link ConversationCore.wake} at or after this time, even if this instance is gone by then. */
   setAlarm(timeMs: number): void;
-  now(): number;
   random(): number;
   pause(ms: number): Promise<void>;
-  newId(): string;
   postgres: ConversationPostgres;
-  /** Checks a credential. Throws when it cannot be checked now. */
-  authenticate(token: string): Promise<Authenticated>;
-  /** Of one user, and of all sockets of one address. */
-  rateLimit: RateLimit;
-  addressRateLimit: RateLimit;
-  /** One structured log line. */
-  note(event: string, fields: Record<string, unknown>): void;
+  /** The inbox of a user. */
+  inbox(userId: string): Pick<InboxRpc, "notify">;
 }
 
 /** What a conversation asks of Postgres. */
@@ -90,18 +85,8 @@ export interface ConversationPostgres extends DrainTarget {
   readUncounted(beforeId: number): Promise<number[]>;
   readByIds(ids: number[]): Promise<StoredMessage[]>;
   readByTempIds(keys: Array<{ sender_id: string; temp_id: string }>): Promise<StoredMessage[]>;
-}
-
-/** Who connects or calls, as the Worker authenticated them. */
-export interface Caller {
-  userId: string;
-  name: string | null;
-  avatarUrl: string | null;
-  /** The credential's `jti`, and when it was made, Unix milliseconds; null where it does not say. */
-  jti: string | null;
-  issuedAtMs: number | null;
-  /** Where the call comes from; null where the platform does not say. */
-  address: string | null;
+  /** Those of the users whose inbox is open. */
+  onlineAmong(userIds: string[]): Promise<OnlineUser[]>;
 }
 
 /** A page of the log, and what of the range the log does not hold. */
@@ -128,6 +113,10 @@ export interface Inspection {
   drain_failures: number;
   poison: Array<{ message_id: number; seq: number; error: string; at: number }>;
   sockets: number;
+  /** Open inboxes that are told of what happens. */
+  inboxes: number;
+  /** Whether all of them were told. */
+  told: boolean;
 }
 
 /** Messages kept when storage starts from Postgres. */
@@ -151,8 +140,11 @@ const DRAIN_SAFETY_MS = 30_000;
  */
 const CURSOR_LAG = 200;
 const SAVE_INTERVAL_MS = 10_000;
-/** Silence after which a socket may give way to a new one of its user. */
-const GHOST_MS = 60_000;
+/** Least time from one frame to a session to the next, of what has no `seq`; and for each session, if that is longer. */
+const LIVE_INTERVAL_MS = 250;
+const LIVE_INTERVAL_PER_SESSION_MS = 1;
+/** A lease that is asked for again within this is the one that is held. */
+const LEASE_SLACK_MS = 5 * 60 * 1000;
 /** Hits among what is not drained that one search gets at most, and how much of that it looks through. */
 const SEARCH_TAIL = 200;
 const SEARCH_UNDRAINED = 5_000;
@@ -171,15 +163,29 @@ interface Job<Socket extends SessionSocket> {
  * One conversation: its order, its log, its sockets. Everything it says to a socket is said after the write
  * that made it true, and leaves only once that write is durable.
  */
-export class ConversationCore<Socket extends SessionSocket> {
-  readonly #host: ConversationHost;
+export class ConversationCore<Socket extends SessionSocket> implements FrameReceiver<Socket, Command> {
+  readonly #host: ConversationHost<Socket>;
   readonly #mirror: Mirror;
-  readonly #sessions = new Sessions<Socket>();
-  readonly #limiter: RateLimiter;
-  readonly #addressLimiter: RateLimiter;
-  readonly #revocations: Revocations;
+  readonly #door: Door<Socket>;
+  readonly #sessions: Sessions<Socket>;
   readonly #log: Log;
   readonly #drain: Drain;
+  readonly #leases: LeaseTable;
+  readonly #presence: Presence;
+  readonly #typing = new Typing();
+  /** Read positions that are neither stored nor told yet. */
+  readonly #reads = new Map<string, number>();
+  /** Who read over REST, stored and not told yet. */
+  readonly #readElsewhere = new Set<string>();
+  /** What sessions are told that has no `seq`. */
+  readonly #live: Pace;
+  readonly #notices: InboxNotices;
+  /** Users of whom it is not known whether their inbox is open: newcomers, who are to be told, and those who were removed. */
+  readonly #newcomers = new Set<string>();
+  #introducing: Promise<void> | null = null;
+  /** Inboxes that this instance told of everybody: an earlier one may have died before it told them of somebody. */
+  readonly #informed = new Set<string>();
+  readonly #removed = new Set<string>();
   #position: Position = { head: 0, seq: 0 };
   #loading: Promise<Result<void>> | null = null;
   #queue: Job<Socket>[] = [];
@@ -189,12 +195,46 @@ export class ConversationCore<Socket extends SessionSocket> {
   #savedAt = Number.NEGATIVE_INFINITY;
 
   /** @param id of the conversation, known by the object's name */
-  constructor(host: ConversationHost, id: string) {
+  constructor(host: ConversationHost<Socket>, id: string) {
     this.#host = host;
     this.#mirror = new Mirror(host.sql);
-    this.#limiter = new RateLimiter(host.rateLimit);
-    this.#addressLimiter = new RateLimiter(host.addressRateLimit);
-    this.#revocations = new Revocations(host.sql);
+    this.#door = new Door(host, (timeMs) => this.#wakeAt(timeMs));
+    this.#sessions = this.#door.sessions;
+    this.#sessions.onEnd = (session) => this.#left(session);
+    this.#leases = new LeaseTable(host.sql);
+    this.#presence = new Presence({
+      isHere: (userId) => this.#sessions.online.has(userId),
+      isInvisible: (userId) => this.#mirror.member(userId)?.settings.invisible ?? true,
+      lastSeenAt: (userId) => this.#mirror.member(userId)?.last_seen_at ?? null,
+    });
+    this.#live = new Pace({
+      now: host.now,
+      pause: (ms) => host.pause(ms),
+      intervalMs: () => Math.max(LIVE_INTERVAL_MS, this.#sessions.size * LIVE_INTERVAL_PER_SESSION_MS),
+      work: () => this.#tellLive(),
+    });
+    this.#notices = new InboxNotices({
+      now: host.now,
+      pause: (ms) => host.pause(ms),
+      size: () => this.#leased().length,
+      isLeased: (userId) => this.#isLeased(userId),
+      notice: (userId, what) => this.#noticeFor(userId, what),
+      send: async (userId, notice) => {
+        const lease = this.#presence.lease(userId);
+        const { online } = await host.inbox(userId).notify(notice);
+        this.#informed.add(userId);
+        // It may have been opened again since it said so.
+        if (!online && this.#presence.lease(userId) === lease) this.#endLease(userId);
+      },
+      removed: (userId) => {
+        this.#endLease(userId);
+        if (this.#mirror.member(userId)) this.#introduce([userId]);
+      },
+      settled: () => {
+        this.#mirror.toldSeq = this.#position.seq;
+      },
+      note: host.note,
+    });
     this.#log = new Log(host.sql, id);
     this.#drain = new Drain({
       log: this.#log,
@@ -229,6 +269,7 @@ export class ConversationCore<Socket extends SessionSocket> {
         this.#mirror.undrained(1).length > 0 ||
         this.#log.undrained(this.#log.readCursor(), 1, 1).messages.length > 0;
       if (isBehind) void this.#drain.run();
+      this.#restoreLeases(isBehind);
     }
   }
 
@@ -240,6 +281,7 @@ export class ConversationCore<Socket extends SessionSocket> {
   /** Takes back a socket that outlived the instance that accepted it. */
   restore(socket: Socket, attachment: SessionAttachment): void {
     this.#sessions.add(socket, attachment);
+    this.#presence.wasHere(attachment.userId);
   }
 
   /**
@@ -251,13 +293,7 @@ export class ConversationCore<Socket extends SessionSocket> {
   async connect(
     socket: Socket,
     caller: Caller,
-    options: {
-      expiresAt: number | null;
-      clientId: string | null;
-      since?: number | undefined;
-      epoch?: string | undefined;
-      isAlive: (socket: Socket, sinceMs: number) => boolean;
-    },
+    options: ConnectOptions & { since?: number | undefined; epoch?: string | undefined },
     accept: (attachment: SessionAttachment) => void,
   ): Promise<Result<void>> {
     const entered = await this.#enter(caller.userId);
@@ -265,20 +301,12 @@ export class ConversationCore<Socket extends SessionSocket> {
     const { state } = this.#mirror;
     const member = this.#mirror.member(caller.userId);
     if (!state || !member) return conversationNotFound();
-    if (this.#revocations.covers(caller)) return refuse("UNAUTHORIZED", "revoked");
-    this.#replace(caller.userId, options.clientId);
-    if (!this.#hasRoom(caller.userId, options.isAlive)) {
-      return refuse("RATE_LIMITED", `More than ${LIMITS.socketsPerUser} connections of one user.`);
-    }
+    if (this.#door.isRevoked(caller)) return refuse("UNAUTHORIZED", "revoked");
     this.#refreshProfile(member, caller);
-
-    const { expiresAt, clientId } = options;
-    const { userId, jti, issuedAtMs, address } = caller;
-    const connectedAt = this.#host.now();
-    const attachment = { userId, clientId, expiresAt, connectedAt, jti, issuedAtMs, address };
-    accept(attachment);
-    const session = this.#sessions.add(socket, attachment);
-    this.#wakeAt(roundOf(session) ?? Number.POSITIVE_INFINITY);
+    const opened = this.#door.open(socket, caller, options, accept);
+    if (!opened.ok) return opened;
+    const session = opened.value;
+    this.#presence.came(caller.userId);
     // From here to `synced` nothing is awaited: no change can fall between what is told and what follows.
     const missed = changesSince(this.#view(), member, options.since, options.epoch);
     const page = missed ? null : latestPage(this.#view(), member);
@@ -291,21 +319,17 @@ export class ConversationCore<Socket extends SessionSocket> {
       last_message_id: this.#position.head,
       conversation: conversationFor(this.#view(), member.user_id),
       resume: missed ? "complete" : "reset",
-      expires_at: expiresAt === null ? null : new Date(expiresAt).toISOString(),
+      expires_at: options.expiresAt === null ? null : new Date(options.expiresAt).toISOString(),
       ...(page ? { messages: page.messages, has_more: page.hasMore } : {}),
     });
     this.#sessions.sendFrame(session, ready);
     if (missed) this.#sessions.send(session, ...missed);
     this.#sessions.send(session, { type: "synced", seq: this.#position.seq });
+    if (!this.#isLeased(caller.userId)) this.#wakeAt(this.#host.now() + SILENCE_MS);
+    this.#live.ask();
     return ok(undefined);
   }
 
-  /**
-   * Charges the sender of a frame for one command before it is looked at.
-   *
-   * @param mayOvertake whether it need not wait for a command that was refused before it
-   * @returns false when they may not send one now; they have been told, with `echo`
-   */
   charge(socket: Socket, echo: { ref?: string; temp_id?: string }, mayOvertake = false): boolean {
     const session = this.#sessions.get(socket);
     if (!session) return false;
@@ -313,7 +337,7 @@ export class ConversationCore<Socket extends SessionSocket> {
     session.commands += 1;
     const place = placeOf(session, echo);
     const held = mayOvertake ? null : heldBack(session, place, now);
-    const refusal = held ?? this.#charge(session.userId, session.address);
+    const refusal = held ?? this.#door.charge(session.userId, session.address);
     if (!refusal) return true;
     // What is held back holds up nothing itself, or the hold would renew itself for ever.
     if (!held && !mayOvertake) holdFor(session, place, refusal, now);
@@ -322,7 +346,24 @@ export class ConversationCore<Socket extends SessionSocket> {
   }
 
   /** Carries out a command from a socket; the answer is the event, or an `error` that echoes `ref` and `temp_id`. */
-  receive(socket: Socket, command: MessageCommand & { ref?: string | undefined }): void {
+  carryOut(socket: Socket, command: Command): void {
+    switch (command.type) {
+      case "auth.refresh":
+        void this.#door.refresh(socket, command);
+        return;
+      case "read.update":
+        this.#receiveRead(socket, command);
+        return;
+      case "typing":
+        this.#receiveTyping(socket, command);
+        return;
+      default:
+        // What a sender may put into a message is a part of what a message may be.
+        this.#receive(socket, command as MessageCommand & { ref?: string });
+    }
+  }
+
+  #receive(socket: Socket, command: MessageCommand & { ref?: string | undefined }): void {
     const session = this.#sessions.get(socket);
     if (!session) return;
     const echo = {
@@ -340,78 +381,20 @@ export class ConversationCore<Socket extends SessionSocket> {
     this.#submit({ userId: session.userId, command, session, place, settle });
   }
 
-  /** Puts a new credential of the same user in the place of the session's own; answers with `auth.refreshed` or `error`. */
-  async refresh(socket: Socket, { token, ref }: { token: string; ref?: string | undefined }): Promise<void> {
-    const echo = ref === undefined ? {} : { ref };
-    const checked = await this.#attempt(
-      () => this.#host.authenticate(token),
-      "Credentials cannot be checked now.",
-    );
-    // It may have closed meanwhile, or its old credential may have ended.
-    const session = this.admits(socket) ? this.#sessions.get(socket) : undefined;
-    if (!session) return;
-    if (!checked.ok) return this.sendError(socket, checked.error, echo);
-    if (!checked.value.ok) {
-      const details = [{ path: "token", message: checked.value.reason }];
-      return this.sendError(
-        socket,
-        refuse("UNAUTHORIZED", "The credential is not accepted.", { details }).error,
-        echo,
-      );
-    }
-    const { userId, expiresAt, jti, issuedAtMs } = checked.value.identity;
-    if (userId !== session.userId) {
-      const message = "The credential is another user's.";
-      return this.sendError(socket, refuse("FORBIDDEN", message).error, echo);
-    }
-    if (this.#revocations.covers({ userId, jti, issuedAtMs })) {
-      const details = [{ path: "token", message: "revoked" }];
-      return this.sendError(
-        socket,
-        refuse("UNAUTHORIZED", "The credential is not accepted.", { details }).error,
-        echo,
-      );
-    }
-    this.#sessions.refresh(session, { expiresAt, jti, issuedAtMs });
-    this.#wakeAt(roundOf(session) ?? Number.POSITIVE_INFINITY);
-    this.#sessions.send(session, {
-      type: "auth.refreshed",
-      ...echo,
-      expires_at: expiresAt === null ? null : new Date(expiresAt).toISOString(),
-    });
-  }
-
   /** Ends credentials before their time: closes their sessions, and lets them in no more. */
   async revoke(revocation: Revocation): Promise<Result<void>> {
     const loaded = await this.#load();
     if (!loaded.ok) return loaded.error.code === "CONVERSATION_NOT_FOUND" ? ok(undefined) : loaded;
-    this.#host.transaction(() => this.#revocations.add(revocation, this.#host.now()));
-    await this.#host.sync();
-    for (const session of this.#sessions.ofUser(revocation.userId)) {
-      if (this.#revocations.covers(session)) this.#sessions.close(session, CLOSE.unauthorized, "revoked");
-    }
+    await this.#door.revoke(revocation);
     return ok(undefined);
   }
 
-  /** Tells one socket of a refusal. */
   sendError(socket: Socket, refusal: Refusal, echo: { ref?: string; temp_id?: string } = {}): void {
-    const session = this.#sessions.get(socket);
-    if (session) {
-      this.#sessions.send(session, {
-        type: "error",
-        ...echo,
-        error: toErrorBody(refusal, this.#host.newId()),
-      });
-    }
+    this.#door.sendError(socket, refusal, echo);
   }
 
-  /** Whether the socket may still speak; one whose credential ended is closed here. */
   admits(socket: Socket): boolean {
-    const session = this.#sessions.get(socket);
-    if (!session) return false;
-    if (session.expiresAt === null || session.expiresAt > this.#host.now()) return true;
-    this.#sessions.close(session, CLOSE.unauthorized, "expired");
-    return false;
+    return this.#door.admits(socket);
   }
 
   /** A socket closed, for whatever reason. */
@@ -427,7 +410,7 @@ export class ConversationCore<Socket extends SessionSocket> {
     // An outsider is never charged: being limited would tell them that the conversation exists.
     const entered = await this.#enter(userId);
     if (!entered.ok) return entered;
-    const tooMany = this.#charge(userId);
+    const tooMany = this.#door.charge(userId);
     if (tooMany) return { ok: false, error: tooMany };
     const outcome = await new Promise<CommandOutcome>((settle) =>
       this.#submit({ userId, command, session: null, place: { key: undefined, number: 0 }, settle }),
@@ -440,18 +423,14 @@ export class ConversationCore<Socket extends SessionSocket> {
   async read(userId: string, lastReadId: number): Promise<Result<ReadState>> {
     const entered = await this.#enter(userId);
     if (!entered.ok) return entered;
-    const tooMany = this.#charge(userId);
+    const tooMany = this.#door.charge(userId);
     if (tooMany) return { ok: false, error: tooMany };
-    const { head } = this.#position;
-    if (lastReadId > head) {
-      const details = [{ path: "last_read_id", message: `must not be beyond the newest message, ${head}` }];
-      return refuse("VALIDATION_FAILED", "The request is not valid.", { details });
-    }
-    const member = this.#mirror.member(userId);
-    if (member && member.last_read_id < lastReadId) {
-      const read = { ...member, last_read_id: lastReadId, isUndrained: true };
-      this.#changeMirror(() => this.#mirror.writeParticipant(read));
-      this.#wakeAt(this.#host.now() + DRAIN_SAFETY_MS);
+    const refusal = this.#beyondHead(lastReadId);
+    if (refusal) return { ok: false, error: refusal };
+    if ((this.#mirror.member(userId)?.last_read_id ?? 0) < lastReadId) {
+      this.#storeReads([[userId, lastReadId]]);
+      this.#readElsewhere.add(userId);
+      this.#live.ask();
       await this.#host.sync();
       // So that a list read from Postgres right after the answer has it.
       await this.#drain.runOnce();
@@ -533,7 +512,91 @@ export class ConversationCore<Socket extends SessionSocket> {
   /** Everybody taking part, as a participant sees them. */
   async participantsFor(userId: string): Promise<Result<Participant[]>> {
     const entered = await this.#enter(userId);
-    return entered.ok ? ok(this.participants()) : entered;
+    if (!entered.ok) return entered;
+    return ok(this.#mirror.members().map((member) => toParticipant(this.#view(), member, userId)));
+  }
+
+  /** The user's inbox is open: it is told of what happens from here on, and gets what it does not know. */
+  async lease(
+    userId: string,
+    { turn, untilMs }: { turn: number; untilMs: number },
+    known: KnownState | null,
+  ): Promise<Result<LeaseAnswer>> {
+    const entered = await this.#enter(userId);
+    if (!entered.ok) return entered;
+    const now = this.#host.now();
+    const before = this.#presence.lease(userId);
+    const isLeased = this.#presence.isLeased(userId, now);
+    // Asked again a moment later, as after a reload: not worth a row.
+    const isHeld = before?.turn === turn && isLeased && untilMs - before.untilMs < LEASE_SLACK_MS;
+    // Overtaken by the release of its turn.
+    const isOver = before !== undefined && turn < before.turn;
+    if (!isHeld && !isOver) this.#setLease(userId, { turn, untilMs, lastSeenMs: before?.lastSeenMs ?? null });
+    this.#wakeAt(this.#presence.nextAt(now) ?? Number.POSITIVE_INFINITY);
+    if (!isOver && (before?.turn !== turn || !isLeased)) void this.#tellPresence([userId]);
+    const member = this.#mirror.member(userId);
+    const state = this.#mirror.state;
+    if (!member || !state) return conversationNotFound();
+    const { seq, head } = this.#position;
+    const { last_read_id } = member;
+    const unread_count = this.#log.countFrom(last_read_id, head);
+    const isKnown =
+      known?.seq === seq && known.last_read_id === last_read_id && known.unread_count === unread_count;
+    this.#informed.add(userId);
+    return ok({
+      epoch: state.epoch,
+      seq,
+      last_read_id,
+      unread_count,
+      conversation: isKnown ? null : conversationFor(this.#view(), userId),
+      presence: this.#presenceFor(userId, this.#presence.everLeased()),
+    });
+  }
+
+  /** The user's inbox is closed, unless it was opened again since. */
+  async release(userId: string, turn: number, lastSeenMs: number | null): Promise<Result<void>> {
+    const loaded = await this.#load();
+    if (!loaded.ok) return loaded.error.code === "CONVERSATION_NOT_FOUND" ? ok(undefined) : loaded;
+    const member = this.#mirror.member(userId);
+    const lease = this.#presence.lease(userId);
+    const ended = turn + 1;
+    if (!member || (lease && lease.turn > ended)) return ok(undefined);
+    if (lease?.turn !== ended || lease.untilMs > 0) {
+      // The inbox may not know yet that its user hid.
+      const seenMs = member.settings.invisible ? null : lastSeenMs;
+      this.#setLease(userId, { turn: ended, untilMs: 0, lastSeenMs: seenMs ?? lease?.lastSeenMs ?? null });
+    }
+    this.#wakeAt(this.#door.closeSilent(this.#sessions.ofUser(userId)) ?? Number.POSITIVE_INFINITY);
+    // Asked again because an answer was lost, others are told again: the instance that was asked first may not have.
+    return this.#tellOthers(userId);
+  }
+
+  /** The user decided otherwise, which the others are to see. */
+  async settingsChanged(userId: string, settings: VersionedSettings): Promise<Result<void>> {
+    // Whoever is on their way in was read from Postgres, perhaps before this was decided.
+    const entered = await this.#enter(userId);
+    if (!entered.ok) return entered.error.code === "CONVERSATION_NOT_FOUND" ? ok(undefined) : entered;
+    const member = this.#mirror.member(userId);
+    if (!member || settings.version < member.settings.version) return ok(undefined);
+    const isRepeated = settings.version === member.settings.version;
+    if (!isRepeated) this.#changeSettings(member, settings);
+    // Told again when it is asked again, as with a release.
+    const isSeen = isRepeated || settings.invisible !== member.settings.invisible;
+    return isSeen ? this.#tellOthers(userId) : ok(undefined);
+  }
+
+  #changeSettings(member: MirroredParticipant, settings: VersionedSettings): void {
+    const { user_id: userId } = member;
+    const { invisible, read_receipts: areShown } = member.settings;
+    if (settings.invisible && !invisible) {
+      const now = this.#host.now();
+      const hidden = this.#presence.hide(userId, now);
+      if (hidden) this.#setLease(userId, hidden);
+      this.#typing.say(userId, false, now);
+    }
+    const changed = { ...member, settings };
+    if (areShown !== settings.read_receipts) this.#changeParticipant(changed);
+    else this.#changeMirror(() => this.#mirror.writeParticipant(changed));
   }
 
   /**
@@ -544,23 +607,27 @@ export class ConversationCore<Socket extends SessionSocket> {
     const loaded = await this.#load();
     // Loading read Postgres after the change was committed: a missing conversation is a told one.
     if (!loaded.ok) return loaded.error.code === "CONVERSATION_NOT_FOUND" ? ok(undefined) : loaded;
-    if (this.#mirror.state && this.#mirror.state.version >= version) return ok(undefined);
-    const caughtUp = await this.#catchUp();
-    // Postgres learns what only the object could say of newcomers: from where on they may see.
-    if (caughtUp.ok) await this.#drain.runOnce();
-    return caughtUp;
+    if (!this.#mirror.state || this.#mirror.state.version < version) {
+      const caughtUp = await this.#catchUp();
+      if (!caughtUp.ok) return caughtUp;
+      // Postgres learns what only the object could say of newcomers: from where on they may see.
+      await this.#drain.runOnce();
+    }
+    return this.#tellRemoved();
   }
 
   /** The alarm: drains, closes expired sockets, and asks for the next alarm if one is needed. Never throws. */
   async wake(): Promise<void> {
     this.#alarmAt = Number.POSITIVE_INFINITY;
     if (!this.#mirror.state) return;
-    this.#sessions.closeExpired(this.#host.now());
-    this.#sessions.warnExpiring(this.#host.now());
+    this.#door.round();
+    this.#lookAround();
     await this.#drain.run();
     // It may have ended meanwhile, and its tables with it.
     if (this.#mirror.state && (this.#log.cursorLag > 0 || this.#mirror.hasUnsaved)) this.#saveProgress();
     if (this.#drain.retryAt !== null) this.#wakeAt(this.#drain.retryAt);
+    if (!this.#notices.isSettled || this.#newcomers.size > 0 || this.#removed.size > 0)
+      this.#wakeAt(this.#host.now() + DRAIN_SAFETY_MS);
     this.#wakeAt(this.#sessions.nextRound() ?? Number.POSITIVE_INFINITY);
   }
 
@@ -578,13 +645,9 @@ export class ConversationCore<Socket extends SessionSocket> {
       drain_failures: this.#drain.failures,
       poison: this.#log.poison(),
       sockets: this.#sessions.size,
+      inboxes: this.#leased().length,
+      told: this.#notices.isSettled && this.#newcomers.size === 0,
     });
-  }
-
-  /** Everybody taking part, as the wire shows them. */
-  participants(): Participant[] {
-    const { online } = this.#sessions;
-    return this.#mirror.members().map((member) => toParticipant(member, online.has(member.user_id)));
   }
 
   // Commit
@@ -596,15 +659,6 @@ export class ConversationCore<Socket extends SessionSocket> {
     }
     this.#queue.push(job);
     if (!this.#isCommitting) void this.#commitQueue();
-  }
-
-  /** Charges the user for a command, valid or not. @returns the refusal when they may not send one now */
-  #charge(userId: string, address: string | null = null): Refusal | null {
-    const now = this.#host.now();
-    const waitMs =
-      this.#limiter.take(userId, now) || (address === null ? 0 : this.#addressLimiter.take(address, now));
-    if (waitMs === 0) return null;
-    return refuse("RATE_LIMITED", "Too many messages. Slow down.", { retry_after_ms: waitMs }).error;
   }
 
   /** Group commit: what arrives while a commit becomes durable shares the next one. */
@@ -664,12 +718,15 @@ export class ConversationCore<Socket extends SessionSocket> {
     for (const outcome of outcomes) {
       if (outcome.kind !== "changed" || outcome.event.type !== "message.created") continue;
       const { sender_id, id, type } = outcome.message;
-      if (type === "user") this.#mirror.readTo(sender_id, id);
+      if (type !== "user") continue;
+      this.#mirror.readTo(sender_id, id, false);
+      this.#typing.sent(sender_id);
     }
     const events = outcomes.flatMap((outcome) => (outcome.kind === "changed" ? [outcome.event] : []));
     if (events.length > 0) {
       this.#wakeAt(now + DRAIN_SAFETY_MS);
       this.#broadcast(events);
+      this.#notices.changed(events.some((event) => this.#isListNews(event)) ? this.#leased() : []);
     }
     jobs.forEach(({ settle }, index) => {
       const outcome = outcomes[index];
@@ -699,6 +756,289 @@ export class ConversationCore<Socket extends SessionSocket> {
     if (!this.#mirror.state) return ok(undefined);
     for (const stored of found.value) this.#log.recall(stored);
     return ok(undefined);
+  }
+
+  // What is told and not kept: reading, typing, coming and going
+
+  #receiveRead(socket: Socket, { last_read_id: lastReadId, ref }: ReadCommand): void {
+    const session = this.#sessions.get(socket);
+    const member = session && this.#mirror.member(session.userId);
+    if (!session || !member) return;
+    const refusal = this.#beyondHead(lastReadId);
+    if (refusal) {
+      this.sendError(socket, refusal, ref === undefined ? {} : { ref });
+    } else if (lastReadId > Math.max(member.last_read_id, this.#reads.get(member.user_id) ?? 0)) {
+      this.#reads.set(member.user_id, lastReadId);
+      this.#live.ask();
+    } else if (lastReadId <= member.last_read_id) {
+      this.#sessions.send(session, this.#readUpdated(member));
+    }
+  }
+
+  #receiveTyping(socket: Socket, { typing }: TypingCommand): void {
+    const session = this.#sessions.get(socket);
+    if (!session || this.#mirror.member(session.userId)?.settings.invisible !== false) return;
+    this.#typing.say(session.userId, typing, this.#host.now());
+    this.#live.ask();
+  }
+
+  #beyondHead(lastReadId: number): Refusal | null {
+    const { head } = this.#position;
+    if (lastReadId <= head) return null;
+    const details = [{ path: "last_read_id", message: `must not be beyond the newest message, ${head}` }];
+    return refuse("VALIDATION_FAILED", "The request is not valid.", { details }).error;
+  }
+
+  /** Stores how far users have read, all in one row, and has it drained. */
+  #storeReads(reads: Iterable<[userId: string, id: number]>): void {
+    const users: string[] = [];
+    this.#changeMirror(() => {
+      for (const [userId, id] of reads) {
+        this.#mirror.readTo(userId, id, true);
+        users.push(userId);
+      }
+      this.#mirror.savePositions();
+    });
+    this.#wakeAt(this.#host.now() + DRAIN_SAFETY_MS);
+    this.#notices.changed(users);
+  }
+
+  /** Tells sessions what became different since they were told last. */
+  #tellLive(): number | null {
+    const { state } = this.#mirror;
+    if (!state) return null;
+    const now = this.#host.now();
+    const typing = this.#typing.take(now);
+    const typed = typing.told.map(
+      ({ userId, isTyping }): LiveEvent => ({ type: "user.typing", user_id: userId, typing: isTyping }),
+    );
+    const came = this.#presence
+      .takeChanges(now)
+      .map(({ turn: _, ...fact }): LiveEvent => ({ type: "presence.updated", ...fact }));
+    const { shown, hidden } = this.#takeReads();
+    const isTyping = new Set(typing.told.map(({ userId }) => userId));
+    const events = [...came, ...shown, ...typed];
+    if (events.length > 0) {
+      this.#sessions.broadcast(events, now, (userId) =>
+        isTyping.has(userId)
+          ? events.filter((event) => !typed.includes(event) || event.user_id !== userId)
+          : null,
+      );
+    }
+    // Who keeps their reading to themselves is told of it nevertheless, beside the frame that all share.
+    for (const event of hidden)
+      for (const session of this.#sessions.ofUser(event.user_id)) this.#sessions.send(session, event);
+    return typing.next;
+  }
+
+  /** Stores what was read. @returns what is told to everybody, and what only to the readers themselves */
+  #takeReads(): Record<"shown" | "hidden", LiveEvent[]> {
+    const reads = [...this.#reads].filter(([userId]) => this.#mirror.member(userId));
+    this.#reads.clear();
+    if (reads.length > 0) {
+      try {
+        this.#storeReads(reads);
+        void this.#drain.run();
+      } catch (error) {
+        // Their clients say it again, as after any loss.
+        this.#host.note("reads_failed", { readers: reads.length, error: describeError(error) });
+      }
+    }
+    const readers = new Set([...reads.map(([userId]) => userId), ...this.#readElsewhere]);
+    this.#readElsewhere.clear();
+    const told: Record<"shown" | "hidden", LiveEvent[]> = { shown: [], hidden: [] };
+    for (const userId of readers) {
+      const member = this.#mirror.member(userId);
+      if (member) told[member.settings.read_receipts ? "shown" : "hidden"].push(this.#readUpdated(member));
+    }
+    return told;
+  }
+
+  #readUpdated({ user_id, last_read_id }: MirroredParticipant): LiveEvent {
+    const { id: conversation_id = "" } = this.#mirror.state ?? {};
+    return { type: "read.updated", conversation_id, user_id, last_read_id };
+  }
+
+  #left({ userId }: Session<Socket>): void {
+    const goneAt = this.#presence.left(userId, this.#host.now());
+    if (goneAt !== null && this.#mirror.member(userId)) this.#wakeAt(goneAt);
+  }
+
+  /** Finds out who is not there any more. */
+  #lookAround(): void {
+    const now = this.#host.now();
+    const unleased = this.#sessions.all().filter(({ userId }) => !this.#isLeased(userId));
+    const silentAt = this.#door.closeSilent(unleased);
+    void this.#endLeases(this.#presence.expire(now));
+    this.#live.ask();
+    this.#notices.again();
+    this.#retryRemovals();
+    this.#introduce([]);
+    this.#wakeAt(silentAt ?? Number.POSITIVE_INFINITY);
+    this.#wakeAt(this.#presence.nextAt(now) ?? Number.POSITIVE_INFINITY);
+  }
+
+  // Inboxes
+
+  #restoreLeases(isBehind: boolean): void {
+    const now = this.#host.now();
+    for (const [userId, lease] of this.#leases.read()) this.#presence.restore(userId, lease);
+    const gone = this.#presence.leased(now).filter((userId) => !this.#mirror.member(userId));
+    this.#notices.remove(gone);
+    if (gone.length > 0) this.#retryRemovals();
+    // An instance that died may not have told them; told twice, they take no notice.
+    if (isBehind || this.#mirror.toldSeq < this.#position.seq) this.#notices.changed(this.#leased());
+    const { version = 0, introducedVersion = 0 } = this.#mirror.state ?? {};
+    if (introducedVersion < version) this.#introduce(this.#mirror.members().map(({ user_id }) => user_id));
+  }
+
+  /** Participants whose inbox is open. */
+  #leased(): string[] {
+    return this.#presence.leased(this.#host.now()).filter((userId) => this.#mirror.member(userId));
+  }
+
+  #isLeased(userId: string): boolean {
+    return this.#mirror.member(userId) !== null && this.#presence.isLeased(userId, this.#host.now());
+  }
+
+  /** Whether inboxes are told who of the conversation is online. */
+  #isSmall(): boolean {
+    return this.#mirror.members().length <= LIMITS.presenceParticipants;
+  }
+
+  #setLease(userId: string, lease: Lease): void {
+    this.#host.transaction(() => this.#leases.write(userId, lease));
+    this.#presence.setLease(userId, lease);
+  }
+
+  /** The user's inbox turned out to be closed, or to be none of this conversation's business any more. */
+  #endLease(userId: string): void {
+    const lease = this.#presence.lease(userId);
+    if (lease && this.#mirror.state) this.#setLease(userId, { ...lease, untilMs: 0 });
+    if (!this.#mirror.member(userId)) this.#presence.forget(userId);
+    else void this.#tellPresence([userId]);
+  }
+
+  /** Leases that nobody renewed. Stored once others were told: until then, they are found again. */
+  async #endLeases(userIds: readonly string[]): Promise<void> {
+    await this.#tellPresence(userIds);
+    if (!this.#mirror.state) return;
+    for (const userId of userIds) {
+      const lease = this.#presence.lease(userId);
+      if (lease?.untilMs === 0) this.#setLease(userId, lease);
+    }
+  }
+
+  /** Has everybody told who came or went. @returns whether inboxes were; false as soon as one could not be */
+  async #tellPresence(userIds: readonly string[]): Promise<boolean> {
+    if (userIds.length === 0) return true;
+    for (const userId of userIds) this.#presence.touch(userId);
+    this.#live.ask();
+    return !this.#isSmall() || this.#notices.presenceChanged(userIds, this.#leased());
+  }
+
+  /** Has everybody told of one user. Whoever asked for it asks again if somebody could not be. */
+  async #tellOthers(userId: string): Promise<Result<void>> {
+    if (await this.#tellPresence([userId])) return ok(undefined);
+    return refuse("SERVICE_UNAVAILABLE", "Not everybody could be told. Try again.", {
+      retry_after_ms: 1_000,
+    });
+  }
+
+  /** What an inbox is told of others. */
+  #presenceFor(userId: string, peers: Iterable<string>): PresenceFact[] {
+    if (!this.#isSmall()) return [];
+    const now = this.#host.now();
+    return [...peers]
+      .filter((peer) => peer !== userId && this.#mirror.member(peer))
+      .map((peer) => this.#presence.leasedFact(peer, now));
+  }
+
+  #noticeFor(
+    userId: string,
+    { isStateNew, about }: { isStateNew: boolean; about: ReadonlySet<string> },
+  ): Notice | null {
+    const { state } = this.#mirror;
+    if (!state || !this.#mirror.member(userId)) return null;
+    const presence = this.#presenceFor(
+      userId,
+      this.#informed.has(userId) ? about : this.#presence.everLeased(),
+    );
+    const { epoch, id } = state;
+    const conversation = isStateNew ? conversationFor(this.#view(), userId) : null;
+    if (!conversation && presence.length === 0) return null;
+    return {
+      conversation_id: id,
+      state: conversation && { epoch, seq: this.#position.seq, conversation },
+      presence,
+    };
+  }
+
+  /** Whether lists of conversations show it: what changes a message that is not the last one does only if it is deleted. */
+  #isListNews(event: DurableEvent): boolean {
+    if (event.type === "reaction.updated") return false;
+    return event.type !== "message.updated" || event.message.id === this.#position.head;
+  }
+
+  /** Finds out whose inboxes are open, of users who were not there when theirs looked, and tells those. */
+  #introduce(userIds: readonly string[]): void {
+    for (const userId of userIds) this.#newcomers.add(userId);
+    if (this.#newcomers.size === 0) return;
+    this.#introducing ??= this.#tellNewcomers()
+      .catch((error: unknown) => this.#host.note("introduce_failed", { error: describeError(error) }))
+      .finally(() => {
+        this.#introducing = null;
+      });
+  }
+
+  async #tellNewcomers(): Promise<void> {
+    while (this.#newcomers.size > 0) {
+      const asked = [...this.#newcomers];
+      const unleased = asked.filter((userId) => !this.#isLeased(userId));
+      const online = await this.#attempt(async () =>
+        unleased.length === 0 ? [] : this.#host.postgres.onlineAmong(unleased),
+      );
+      if (!online.ok) return this.#wakeAt(this.#host.now() + DRAIN_SAFETY_MS);
+      if (!this.#mirror.state) return;
+      const found = online.value.filter(
+        ({ userId }) => this.#mirror.member(userId) && !this.#isLeased(userId),
+      );
+      for (const { userId, untilMs } of found) {
+        const { turn = 0, lastSeenMs = null } = this.#presence.lease(userId) ?? {};
+        this.#setLease(userId, { turn, untilMs, lastSeenMs });
+      }
+      const userIds = found.map(({ userId }) => userId);
+      this.#notices.changed(userIds);
+      void this.#tellPresence(userIds);
+      for (const userId of asked) this.#newcomers.delete(userId);
+    }
+    // Until here, whatever dies finds them again.
+    const { state } = this.#mirror;
+    if (!state || state.introducedVersion === state.version) return;
+    this.#changeMirror(() => this.#mirror.writeState({ ...state, introducedVersion: state.version }));
+  }
+
+  #retryRemovals(): void {
+    this.#tellRemoved().catch((error: unknown) =>
+      this.#host.note("removal_untold", { error: describeError(error) }),
+    );
+  }
+
+  /** Tells those who were removed, leased or not: an inbox may be about to lease a conversation it just found. */
+  async #tellRemoved(): Promise<Result<void>> {
+    if (this.#removed.size > 0) {
+      const asked = [...this.#removed];
+      const online = await this.#attempt(() => this.#host.postgres.onlineAmong(asked));
+      if (!online.ok) return online;
+      for (const userId of asked) this.#removed.delete(userId);
+      this.#notices.remove(
+        online.value.map(({ userId }) => userId).filter((userId) => !this.#mirror.member(userId)),
+      );
+    }
+    const { id } = this.#mirror.state ?? {};
+    if (id === undefined || (await this.#notices.tellRemoved(id))) return ok(undefined);
+    const message = "The change is stored and will take effect shortly. Try again.";
+    return refuse("SERVICE_UNAVAILABLE", message, { retry_after_ms: 1_000 });
   }
 
   // State
@@ -735,7 +1075,7 @@ export class ConversationCore<Socket extends SessionSocket> {
     // Postgres may have more than the snapshot's head only if another life of this object just drained it.
     const head = Math.max(snapshot.last_message_id, newest.at(-1)?.message.id ?? 0);
     const seq = Math.max(snapshot.seq, ...newest.map(({ message }) => message.seq));
-    this.#host.transaction(() => {
+    this.#changeMirror(() => {
       Log.createTables(this.#host.sql);
       Mirror.createTables(this.#host.sql);
       for (const stored of newest) this.#log.recall(stored);
@@ -760,6 +1100,7 @@ export class ConversationCore<Socket extends SessionSocket> {
       }
       this.#mirror.writeState({
         ...rest,
+        introducedVersion: 0,
         epoch: this.#host.newId(),
         seq: 0,
         baseHead: head,
@@ -770,10 +1111,12 @@ export class ConversationCore<Socket extends SessionSocket> {
       this.#log.saveCursor();
     });
     this.#findPosition();
-    if (snapshot.said.length > 0) {
+    if (snapshot.said.length > 0 || this.#mirror.undrained(1).length > 0) {
       this.#wakeAt(this.#host.now() + DRAIN_SAFETY_MS);
       void this.#drain.run();
     }
+    // Whoever is online was not told of a conversation that no object held.
+    this.#introduce(this.#mirror.members().map(({ user_id }) => user_id));
     return ok(undefined);
   }
 
@@ -799,8 +1142,15 @@ export class ConversationCore<Socket extends SessionSocket> {
     const changes: Array<[MirrorChange, number]> = [];
     const removed: string[] = [];
     this.#changeMirror(() => {
-      let next: MirrorState = { ...state, version: snapshot.version };
-      for (const change of diffSnapshot(this.#mirror, snapshot)) {
+      const differences = diffSnapshot(this.#mirror, snapshot);
+      const isComplete =
+        state.introducedVersion === state.version && differences.every(({ type }) => type !== "added");
+      let next: MirrorState = {
+        ...state,
+        version: snapshot.version,
+        introducedVersion: isComplete ? snapshot.version : state.introducedVersion,
+      };
+      for (const change of differences) {
         position.seq += 1;
         const { seq } = position;
         switch (change.type) {
@@ -819,8 +1169,12 @@ export class ConversationCore<Socket extends SessionSocket> {
             // Only here is it known what was said before they came.
             const visibleFromId = change.participant.visible_from_id ?? position.head + 1;
             change.participant.last_read_id = position.head;
+            // Of somebody who was here before, it may be known what they decided since.
+            const known = this.#mirror.participants.get(change.participant.user_id)?.settings;
+            const { settings } = change.participant;
             this.#mirror.writeParticipant({
               ...change.participant,
+              settings: known && known.version > settings.version ? known : settings,
               visible_from_id: visibleFromId,
               isUndrained: true,
               seq,
@@ -852,11 +1206,19 @@ export class ConversationCore<Socket extends SessionSocket> {
     });
     this.#position = position;
     this.#wakeAt(this.#host.now() + DRAIN_SAFETY_MS);
+    const isGone = (userId: string): boolean => this.#mirror.member(userId) === null;
     for (const userId of removed) {
       for (const session of this.#sessions.ofUser(userId))
         this.#sessions.close(session, CLOSE.removed, "removed");
+      this.#reads.delete(userId);
+      if (isGone(userId)) this.#removed.add(userId);
     }
+    this.#notices.remove(removed.filter((userId) => isGone(userId) && this.#presence.lease(userId)));
     if (events.length > 0) this.#broadcast(events);
+    this.#notices.changed(this.#leased());
+    this.#introduce(
+      changes.flatMap(([change]) => (change.type === "added" ? [change.participant.user_id] : [])),
+    );
     void this.#drain.run();
   }
 
@@ -865,7 +1227,8 @@ export class ConversationCore<Socket extends SessionSocket> {
     try {
       this.#host.transaction(work);
     } catch (error) {
-      this.#mirror.read();
+      // Sending reads, and that is stored rarely: it follows from the log.
+      if (this.#mirror.read()) this.#findReads({ seq: 0, messageId: 0 });
       throw error;
     }
   }
@@ -877,9 +1240,13 @@ export class ConversationCore<Socket extends SessionSocket> {
       this.#host.now(),
     );
     this.#sessions.closeAll(CLOSE.conversationNotFound, "deleted");
+    const { id = "" } = this.#mirror.state ?? {};
+    this.#notices.remove(this.#leased());
     this.#mirror.state = null;
     this.#mirror.participants.clear();
     this.#position = { head: 0, seq: 0 };
+    // Whoever cannot be told now finds out when their inbox looks into Postgres again.
+    await this.#notices.tellRemoved(id);
     await this.#host.erase();
   }
 
@@ -887,12 +1254,17 @@ export class ConversationCore<Socket extends SessionSocket> {
     const name = caller.name ?? member.user.name;
     const avatarUrl = caller.avatarUrl ?? member.user.avatar_url;
     if (name === member.user.name && avatarUrl === member.user.avatar_url) return;
+    this.#changeParticipant({ ...member, user: { ...member.user, name, avatar_url: avatarUrl } });
+  }
+
+  /** Stores what became different of a participant, and tells everybody. */
+  #changeParticipant(participant: MirroredParticipant): void {
     const seq = this.#position.seq + 1;
-    const updated = { ...member, user: { ...member.user, name, avatar_url: avatarUrl }, seq };
-    this.#host.transaction(() => this.#mirror.writeParticipant(updated));
+    const updated = { ...participant, seq };
+    this.#changeMirror(() => this.#mirror.writeParticipant(updated));
     this.#position.seq = seq;
-    const event = this.#eventOf({ type: "updated", participant: updated }, seq);
-    this.#broadcast([event]);
+    this.#broadcast([this.#eventOf({ type: "updated", participant: updated }, seq)]);
+    this.#notices.changed([]);
   }
 
   #findPosition(): void {
@@ -912,7 +1284,7 @@ export class ConversationCore<Socket extends SessionSocket> {
 
   /** Brings read positions up to what only the log knows: sending reads. */
   #findReads(after: DrainCursor): void {
-    for (const { userId, id } of this.#log.newestSentAfter(after)) this.#mirror.readTo(userId, id);
+    for (const { userId, id } of this.#log.newestSentAfter(after)) this.#mirror.readTo(userId, id, false);
   }
 
   /**
@@ -965,8 +1337,22 @@ export class ConversationCore<Socket extends SessionSocket> {
     const oldest = Math.min(...ids);
     this.#sessions.broadcast(events, this.#host.now(), (userId) => {
       const fromId = this.#mirror.member(userId)?.visible_from_id ?? 1;
-      return fromId > oldest ? eventsFrom(this.#view(), events, fromId) : null;
+      const visible = fromId > oldest ? eventsFrom(this.#view(), events, fromId) : null;
+      const isAboutThem = events.some(
+        (event) => "participant" in event && event.participant.user_id === userId,
+      );
+      return isAboutThem ? this.#toldToThemselves(visible ?? events, userId) : visible;
     });
+  }
+
+  /** Who keeps to themselves how far they have read knows it nevertheless. */
+  #toldToThemselves(events: readonly DurableEvent[], userId: string): DurableEvent[] {
+    const member = this.#mirror.member(userId);
+    return events.map((event) =>
+      member && "participant" in event && event.participant.user_id === userId
+        ? { ...event, participant: toParticipant(this.#view(), member, userId) }
+        : event,
+    );
   }
 
   #eventOf(change: MirrorChange, seq: number): DurableEvent {
@@ -974,32 +1360,13 @@ export class ConversationCore<Socket extends SessionSocket> {
   }
 
   #view(): View {
+    const now = this.#host.now();
     return {
       log: this.#log,
       mirror: this.#mirror,
       position: this.#position,
-      online: this.#sessions.online,
+      presence: (userId) => this.#presence.fact(userId, now),
     };
-  }
-
-  /**
-   * Ends the earlier session of a client that connects anew: whatever is still on its way over the old connection
-   * was sent again by then, and may not be carried out after it.
-   */
-  #replace(userId: string, clientId: string | null): void {
-    if (clientId === null) return;
-    for (const session of this.#sessions.ofUser(userId))
-      if (session.clientId === clientId) this.#sessions.close(session, CLOSE.done, "replaced");
-  }
-
-  #hasRoom(userId: string, isAlive: (socket: Socket, sinceMs: number) => boolean): boolean {
-    const open = this.#sessions.ofUser(userId);
-    if (open.length < LIMITS.socketsPerUser) return true;
-    // A browser that vanished leaves its socket open here: it may not lock its user out.
-    const since = this.#host.now() - GHOST_MS;
-    const ghosts = open.filter(({ socket, connectedAt }) => connectedAt < since && !isAlive(socket, since));
-    for (const ghost of ghosts) this.#sessions.close(ghost, CLOSE.tryAgain, "silent");
-    return open.length - ghosts.length < LIMITS.socketsPerUser;
   }
 
   #wakeAt(timeMs: number): void {

@@ -9,63 +9,37 @@ import {
   writeDrainBatch,
   writePoison,
 } from "../db/messages.ts";
+import { onlineAmong, type VersionedSettings } from "../db/presence.ts";
+import type { Revocation } from "../db/revocations.ts";
 import { CLOSE } from "../protocol/close-codes.ts";
 import { refuse } from "../protocol/errors.ts";
-import { LIMITS } from "../protocol/limits.ts";
+import { checkCommand } from "../protocol/frames.ts";
 import { HEARTBEAT, SUBPROTOCOL } from "../protocol/version.ts";
 import type { MessageCommand } from "./commands.ts";
 import { ConversationCore, type ConversationPostgres } from "./conversation-core.ts";
 import type { DrainAnswer } from "./drain.ts";
+import { type ObjectEnv, platformOf } from "./platform.ts";
 import { receiveFrame } from "./receive-frame.ts";
-import type { Revocation } from "./revocations.ts";
-import { type AuthenticatorRpc, CONNECT_HEADER, type ConnectRequest } from "./rpc.ts";
+import { CONNECT_HEADER, type ConnectRequest, type InboxRpc, type KnownState } from "./rpc.ts";
 import { closeCodeOf, closeQuietly, type SessionAttachment } from "./sessions.ts";
 
-/** Settings an object reads. The Worker has checked them before any request reaches one. */
-export interface ConversationEnv {
-  DATABASE_URL?: string;
-  NEON_FETCH_ENDPOINT?: string;
-  COMMANDS_PER_SECOND?: string;
-  COMMAND_BURST?: string;
-}
-
-/** The Worker's entrypoints that an object calls; `ctx.exports` names them. */
-interface Entrypoints {
-  Authenticator: AuthenticatorRpc;
-}
-
 /** The Durable Object of one conversation: a shell that connects {@link ConversationCore} to the platform. */
-export class Conversation extends DurableObject<ConversationEnv> {
+export class Conversation extends DurableObject<ObjectEnv> {
   readonly #core: ConversationCore<WebSocket>;
 
-  constructor(ctx: DurableObjectState, env: ConversationEnv) {
+  constructor(ctx: DurableObjectState, env: ObjectEnv) {
     super(ctx, env);
     const id = ctx.id.name ?? "";
     this.#core = new ConversationCore<WebSocket>(
       {
-        sql: ctx.storage.sql,
-        transaction: (work) => ctx.storage.transactionSync(work),
-        sync: () => ctx.storage.sync(),
+        ...platformOf(ctx, env, { conversation_id: id }),
         erase: async () => {
           await ctx.storage.deleteAlarm();
           await ctx.storage.deleteAll();
         },
-        setAlarm: (timeMs) => void ctx.storage.setAlarm(timeMs),
-        now: Date.now,
         random: Math.random,
-        pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-        newId: () => crypto.randomUUID(),
         postgres: postgresOf(env, id),
-        authenticate: (token) => (ctx.exports as unknown as Entrypoints).Authenticator.authenticate(token),
-        rateLimit: {
-          perSecond: Number(env.COMMANDS_PER_SECOND ?? LIMITS.commandsPerSecond),
-          burst: Number(env.COMMAND_BURST ?? LIMITS.commandBurst),
-        },
-        addressRateLimit: {
-          perSecond: LIMITS.addressCommandsPerSecond,
-          burst: LIMITS.addressCommandBurst,
-        },
-        note: (event, fields) => console.log(JSON.stringify({ event, conversation_id: id, ...fields })),
+        inbox: (userId) => env.INBOXES.get(env.INBOXES.idFromName(userId)) as unknown as InboxRpc,
       },
       id,
     );
@@ -82,17 +56,10 @@ export class Conversation extends DurableObject<ConversationEnv> {
     if (header === null) return new Response(null, { status: 404 });
     const { caller, ...options }: ConnectRequest = JSON.parse(decodeURIComponent(header));
     const { 0: client, 1: server } = new WebSocketPair();
-    const isAlive = (socket: WebSocket, sinceMs: number): boolean =>
-      (this.ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0) >= sinceMs;
-    const admitted = await this.#core.connect(
-      server,
-      caller,
-      { ...options, isAlive },
-      (attachment: SessionAttachment) => {
-        this.ctx.acceptWebSocket(server);
-        server.serializeAttachment(attachment);
-      },
-    );
+    const admitted = await this.#core.connect(server, caller, options, (attachment: SessionAttachment) => {
+      this.ctx.acceptWebSocket(server);
+      server.serializeAttachment(attachment);
+    });
     if (!admitted.ok) {
       server.accept();
       closeQuietly(server, closeCodeOf(admitted.error), admitted.error.message);
@@ -107,7 +74,7 @@ export class Conversation extends DurableObject<ConversationEnv> {
   override webSocketMessage(socket: WebSocket, frame: string | ArrayBuffer): void {
     // An exception here would leave the socket open and unanswered.
     try {
-      receiveFrame(this.#core, socket, frame);
+      receiveFrame(this.#core, checkCommand, socket, frame);
     } catch (error) {
       console.error(JSON.stringify({ event: "frame_failed", error: describeError(error) }));
       this.#core.sendError(socket, refuse("INTERNAL_ERROR", "Something went wrong here.").error);
@@ -157,6 +124,18 @@ export class Conversation extends DurableObject<ConversationEnv> {
     return this.#core.revoke(revocation);
   }
 
+  lease(userId: string, lease: { turn: number; untilMs: number }, known: KnownState | null) {
+    return this.#core.lease(userId, lease, known);
+  }
+
+  release(userId: string, turn: number, lastSeenMs: number | null) {
+    return this.#core.release(userId, turn, lastSeenMs);
+  }
+
+  settingsChanged(userId: string, settings: VersionedSettings) {
+    return this.#core.settingsChanged(userId, settings);
+  }
+
   versionChanged(version: number) {
     return this.#core.versionChanged(version);
   }
@@ -171,7 +150,7 @@ const REFUSED_CLASSES = ["22", "23", "54"];
 /** Foreign key violation: the conversation is missing in this database, which no message is to blame for. */
 const NO_CONVERSATION = "23503";
 
-function postgresOf(env: ConversationEnv, conversationId: string): ConversationPostgres {
+function postgresOf(env: ObjectEnv, conversationId: string): ConversationPostgres {
   // Opened at the first use: an alarm with a wrong setting is then a failed drain, to be tried again, and not an
   // object that cannot be constructed.
   let opened: Database | undefined;
@@ -186,6 +165,7 @@ function postgresOf(env: ConversationEnv, conversationId: string): ConversationP
     readUncounted: async (beforeId) => readUncounted(open(), conversationId, beforeId),
     readByIds: async (ids) => readByIds(open(), conversationId, ids),
     readByTempIds: async (keys) => readByTempIds(open(), conversationId, keys),
+    onlineAmong: async (userIds) => onlineAmong(open(), userIds),
     write: async (batch): Promise<DrainAnswer> => {
       try {
         await writeDrainBatch(open(), { conversationId, ...batch });

@@ -310,11 +310,11 @@ export class Log {
   /** Messages of users after `afterId` that are not deleted, up to `head`. Counts the others: they are few. */
   countFrom(afterId: number, head: number): number {
     const uncounted = this.#number(
-      "select count(*) as n from messages where id > ? and (deleted_at is not null or type <> 'user')",
+      `select (select count(*) from messages where id > ?1 and (deleted_at is not null or type <> 'user'))
+            + (select count(*) from uncounted_below where id > ?1) as n`,
       afterId,
     );
-    const below = this.#number("select count(*) as n from uncounted_below where id > ?", afterId);
-    return Math.max(0, head - afterId) - uncounted - below;
+    return Math.max(0, head - afterId) - uncounted;
   }
 
   #insert({ message, createdSeq }: StoredMessage): boolean {

@@ -1,4 +1,5 @@
 import type { ConversationSnapshot, SnapshotParticipant } from "../db/conversations.ts";
+import { UNDECIDED } from "../db/presence.ts";
 import type { ConversationType, HistoryVisibility } from "../protocol/entities.ts";
 import type { Sql } from "./log.ts";
 
@@ -25,6 +26,8 @@ export interface MirrorState {
   updated_at: string;
   /** `conversations.version` in Postgres that this mirrors. */
   version: number;
+  /** The version whose participants with an open inbox were all found and told. */
+  introducedVersion: number;
   epoch: string;
   /** Seq of the newest change of the conversation itself. */
   seq: number;
@@ -35,13 +38,32 @@ export interface MirrorState {
   floor: number;
 }
 
+interface StoredPositions {
+  told_seq: number;
+  reads: Record<string, [id: number, undrained: 0 | 1]>;
+}
+
+/** What an earlier version stored of a participant lacks what has been added since. */
+const OF_EARLIER_VERSIONS = {
+  visible_from_id: 1,
+  isUndrained: false,
+  last_seen_at: null,
+  settings: UNDECIDED,
+};
+
 /** Title and participants in the object's SQLite: a copy of Postgres at one version. */
 export class Mirror {
   readonly #sql: Sql;
   readonly participants = new Map<string, MirroredParticipant>();
   state: MirrorState | null = null;
-  /** Who is not stored as they are. */
-  readonly #unsaved = new Set<string>();
+  /** Newest change that every open inbox was told of; as stored, at or before it. */
+  toldSeq = 0;
+  /** Read positions that are not in the participant's own row, and whether Postgres may lack them. */
+  readonly #positions = new Map<string, [id: number, undrained: 0 | 1]>();
+  #hasUnsavedPositions = false;
+  /** Whose own row says that Postgres may lack something, and of those, what it has by now. */
+  readonly #storedUndrained = new Set<string>();
+  readonly #staleRows = new Set<string>();
   /** Whose positions Postgres may not have. */
   readonly #undrained = new Set<string>();
 
@@ -60,17 +82,44 @@ export class Mirror {
 
   /** Reads what an earlier instance stored. False on empty storage, where `state` stays null. */
   read(): boolean {
+    this.state = null;
+    this.participants.clear();
+    this.#undrained.clear();
+    this.#storedUndrained.clear();
+    this.#staleRows.clear();
+    this.#positions.clear();
+    this.#hasUnsavedPositions = false;
     const tables = this.#sql.exec("select 1 from sqlite_master where name = 'conversation'").toArray();
     if (tables.length === 0) return false;
     const row = this.#sql.exec<{ state: string }>("select state from conversation").toArray()[0];
     // What an earlier version stored lacks what has been added since.
-    this.state = row ? { history_visibility: "beginning", ...JSON.parse(row.state) } : null;
-    this.participants.clear();
+    this.state = row
+      ? { history_visibility: "beginning", introducedVersion: 0, ...JSON.parse(row.state) }
+      : null;
     for (const { state } of this.#sql.exec<{ state: string }>("select state from participants").toArray()) {
-      const participant = { visible_from_id: 1, isUndrained: false, ...JSON.parse(state) };
+      const participant = { ...OF_EARLIER_VERSIONS, ...JSON.parse(state) };
       this.#set(participant as MirroredParticipant);
+      if (participant.isUndrained) this.#storedUndrained.add(participant.user_id);
     }
+    this.#readPositions();
     return this.state !== null;
+  }
+
+  #readPositions(): void {
+    const tables = this.#sql.exec("select 1 from sqlite_master where name = 'positions'").toArray();
+    if (tables.length === 0) return;
+    const row = this.#sql.exec<{ state: string }>("select state from positions").toArray()[0];
+    if (!row) return;
+    const { told_seq, reads } = JSON.parse(row.state) as StoredPositions;
+    this.toldSeq = told_seq;
+    for (const [userId, [id, undrained]] of Object.entries(reads)) {
+      const participant = this.participants.get(userId);
+      // Who came back since reads from a later position on.
+      if (!participant || participant.last_read_id > id) continue;
+      this.#positions.set(userId, [id, undrained]);
+      const isUndrained = participant.isUndrained || undrained === 1;
+      this.#set({ ...participant, last_read_id: id, isUndrained });
+    }
   }
 
   writeState(state: MirrorState): void {
@@ -84,6 +133,8 @@ export class Mirror {
       participant.user_id,
       JSON.stringify(participant),
     );
+    if (participant.isUndrained) this.#storedUndrained.add(participant.user_id);
+    else this.#storedUndrained.delete(participant.user_id);
     this.#set(participant);
   }
 
@@ -94,14 +145,15 @@ export class Mirror {
   }
 
   /**
-   * Moves a read position forward, in memory: it follows from the log until the drain has passed it, and
-   * {@link saveUnsaved} stores it then. A row for each message would cost more than the message.
+   * Moves a read position forward, in memory: a row for each message or each reader would cost more than the message.
+   *
+   * @param isUndrained false where it follows from the log until the drain has passed that
    */
-  readTo(userId: string, id: number): void {
+  readTo(userId: string, id: number, isUndrained: boolean): void {
     const participant = this.participants.get(userId);
     if (!participant || participant.last_read_id >= id) return;
-    this.#set({ ...participant, last_read_id: id });
-    this.#unsaved.add(userId);
+    this.#set({ ...participant, last_read_id: id, isUndrained: participant.isUndrained || isUndrained });
+    this.#keepPosition(userId);
   }
 
   /** Those whose positions Postgres may not have, `limit` of them. */
@@ -116,22 +168,41 @@ export class Mirror {
       const { user_id: userId } = participant;
       if (this.participants.get(userId) !== participant) continue;
       this.#set({ ...participant, isUndrained: false });
-      // Not worth a row of its own: an instance that reads it undrained writes it to Postgres once more.
-      this.#unsaved.add(userId);
+      // Not worth a row at once: an instance that reads it undrained writes it to Postgres once more.
+      if (this.#positions.has(userId)) this.#keepPosition(userId);
+      if (this.#storedUndrained.has(userId)) this.#staleRows.add(userId);
     }
   }
 
   get hasUnsaved(): boolean {
-    return this.#unsaved.size > 0;
+    return this.#hasUnsavedPositions || this.#staleRows.size > 0;
   }
 
-  /** Stores what is so far only in memory. */
+  /** Stores what is so far only in memory: all positions in one row. */
   saveUnsaved(): void {
-    for (const userId of this.#unsaved) {
+    for (const userId of this.#staleRows) {
       const participant = this.participants.get(userId);
       if (participant) this.writeParticipant(participant);
     }
-    this.#unsaved.clear();
+    this.#staleRows.clear();
+    this.savePositions();
+  }
+
+  /** Stores how far everybody has read, and how much of it inboxes were told. */
+  savePositions(): void {
+    const stored: StoredPositions = { told_seq: this.toldSeq, reads: Object.fromEntries(this.#positions) };
+    this.#sql.exec(
+      "create table if not exists positions (only integer primary key check (only = 1), state text not null)",
+    );
+    this.#sql.exec("insert or replace into positions values (1, ?)", JSON.stringify(stored));
+    this.#hasUnsavedPositions = false;
+  }
+
+  #keepPosition(userId: string): void {
+    const participant = this.participants.get(userId);
+    if (!participant) return;
+    this.#positions.set(userId, [participant.last_read_id, participant.isUndrained ? 1 : 0]);
+    this.#hasUnsavedPositions = true;
   }
 
   /** The participant, unless removed. */

@@ -1,39 +1,68 @@
-import { findUncleanJson } from "../protocol/clean-json.ts";
 import { CLOSE } from "../protocol/close-codes.ts";
 import { type Refusal, refuse } from "../protocol/errors.ts";
-import { command, type RefreshCommand } from "../protocol/frames.ts";
 import { LIMITS } from "../protocol/limits.ts";
-import { toDetails } from "../protocol/validation.ts";
-import type { MessageCommand } from "./commands.ts";
-import type { ConversationCore } from "./conversation-core.ts";
+import type { Check } from "../protocol/validation.ts";
 import { closeQuietly, type SessionSocket } from "./sessions.ts";
 
+/** Whoever's sockets the frames come over. */
+export interface FrameReceiver<Socket, Command> {
+  /** Whether the socket may still speak. */
+  admits(socket: Socket): boolean;
+  disconnect(socket: Socket): void;
+  /**
+   * Charges the sender for one command before it is looked at.
+   *
+   * @param mayOvertake whether it need not wait for a command that was refused before it
+   * @returns false when they may not send one now; they have been told, with `echo`
+   */
+  charge(socket: Socket, echo: Echo, mayOvertake: boolean): boolean;
+  carryOut(socket: Socket, command: Command): void;
+  sendError(socket: Socket, refusal: Refusal, echo: Echo): void;
+}
+
+/** What an answer repeats of its command. */
+export interface Echo {
+  ref?: string;
+  temp_id?: string;
+}
+
 /** Carries out what a frame of a client asks for, or says what is wrong with it. */
-export function receiveFrame<Socket extends SessionSocket>(
-  core: ConversationCore<Socket>,
+export function receiveFrame<Socket extends SessionSocket, Command>(
+  receiver: FrameReceiver<Socket, Command>,
+  check: Check<Command>,
   socket: Socket,
   frame: string | ArrayBuffer,
 ): void {
-  if (!core.admits(socket)) return;
+  if (!receiver.admits(socket)) return;
   const parsed = parseFrame(frame);
   if (!parsed.ok) {
-    core.disconnect(socket);
+    receiver.disconnect(socket);
     closeQuietly(socket, parsed.close, parsed.reason);
     return;
   }
   for (const item of parsed.items) {
+    const echo = echoOf(item);
     // Before validation, so that nonsense is limited like sense.
-    if (!core.charge(socket, echoOf(item), isRefresh(item))) continue;
-    const checked = checkCommand(item);
-    if (!checked.ok) core.sendError(socket, checked.refusal, checked.echo);
-    else if (checked.command.type === "auth.refresh") void core.refresh(socket, checked.command);
-    else core.receive(socket, checked.command);
+    if (!receiver.charge(socket, echo, isAside(item))) continue;
+    const checked = check(item);
+    if (checked.ok) {
+      receiver.carryOut(socket, checked.value);
+    } else {
+      const { details } = checked;
+      receiver.sendError(
+        socket,
+        refuse("VALIDATION_FAILED", "The command is not valid.", { details }).error,
+        echo,
+      );
+    }
   }
 }
 
-/** Whether it only concerns the session itself: then it need not wait for a message that was refused. */
-const isRefresh = (item: unknown): boolean =>
-  typeof item === "object" && item !== null && (item as { type?: unknown }).type === "auth.refresh";
+/** Commands that have no place in the order of messages, and need not wait for one that was refused. */
+const ASIDE: readonly unknown[] = ["auth.refresh", "read.update", "typing"];
+
+const isAside = (item: unknown): boolean =>
+  typeof item === "object" && item !== null && ASIDE.includes((item as { type?: unknown }).type);
 
 type ParsedFrame = { ok: true; items: unknown[] } | { ok: false; close: number; reason: string };
 
@@ -60,25 +89,8 @@ function parseFrame(frame: string | ArrayBuffer): ParsedFrame {
   }
 }
 
-type CheckedCommand =
-  | { ok: true; command: (MessageCommand | RefreshCommand) & { ref?: string | undefined } }
-  | { ok: false; refusal: Refusal; echo: { ref?: string; temp_id?: string } };
-
-function checkCommand(item: unknown): CheckedCommand {
-  const unclean = findUncleanJson(item);
-  const parsed = command.safeParse(item);
-  if (!unclean && parsed.success)
-    return { ok: true, command: parsed.data as (MessageCommand | RefreshCommand) & { ref?: string } };
-  const details = unclean ? [unclean] : toDetails(parsed.error);
-  return {
-    ok: false,
-    refusal: refuse("VALIDATION_FAILED", "The command is not valid.", { details }).error,
-    echo: echoOf(item),
-  };
-}
-
 /** `ref` and `temp_id` of whatever came, where they are short enough to be given back. */
-function echoOf(item: unknown): { ref?: string; temp_id?: string } {
+function echoOf(item: unknown): Echo {
   if (typeof item !== "object" || item === null) return {};
   const { ref, temp_id } = item as { ref?: unknown; temp_id?: unknown };
   return {

@@ -1,22 +1,7 @@
+import { type CredentialMarks, KEPT_DAYS, type Revocation } from "../db/revocations.ts";
 import type { Sql } from "./log.ts";
 
-/** Credentials that ended before their time: one by its `jti`, or all of a user made at or before `beforeMs`. */
-export interface Revocation {
-  userId: string;
-  /** null for all of the user's. */
-  jti: string | null;
-  beforeMs: number;
-}
-
-/** What a credential says of itself. */
-export interface CredentialMarks {
-  userId: string;
-  jti: string | null;
-  issuedAtMs: number | null;
-}
-
-/** No credential lives longer: what was revoked before then is forgotten. */
-const KEPT_MS = 90 * 24 * 60 * 60 * 1000;
+const KEPT_MS = KEPT_DAYS * 24 * 60 * 60 * 1000;
 
 /**
  * The revocations that one conversation was told of. The Worker looks into Postgres, which may be away; a socket that

@@ -1,6 +1,10 @@
 import { CLOSE } from "../protocol/close-codes.ts";
 import type { Refusal } from "../protocol/errors.ts";
-import type { ServerEvent } from "../protocol/frames.ts";
+import type { InboxEvent, ServerEvent } from "../protocol/frames.ts";
+import type { Keepsake } from "./inbox-state.ts";
+
+/** What is said over a socket of either kind. */
+export type SocketEvent = ServerEvent | InboxEvent;
 
 /** The part of a WebSocket that a session uses. */
 export interface SessionSocket {
@@ -23,11 +27,15 @@ export interface SessionAttachment {
   issuedAtMs: number | null;
   /** Where the socket comes from, as the platform says; null where it does not. */
   address: string | null;
+  /** Of an inbox: its counts. */
+  keepsake?: Keepsake | undefined;
 }
 
 /** The object's record of one open socket. */
 export interface Session<Socket extends SessionSocket> extends SessionAttachment {
   socket: Socket;
+  /** When a command came over it last, as far as this instance knows. */
+  heardAt: number;
   /** Commands that came over it so far. */
   commands: number;
   hold: Hold | null;
@@ -92,13 +100,37 @@ export function heldBack(
 const isGivenUp = ({ untilMs, held }: Hold, nowMs: number): boolean =>
   (untilMs <= nowMs || untilMs - nowMs > HOLD_MS) && held >= HOLD_COMMANDS;
 
-/** The open sockets of one conversation. */
+/** What is to survive with the session's socket. */
+export function attachmentOf({
+  userId,
+  clientId,
+  expiresAt,
+  connectedAt,
+  jti,
+  issuedAtMs,
+  address,
+}: SessionAttachment): SessionAttachment {
+  return { userId, clientId, expiresAt, connectedAt, jti, issuedAtMs, address };
+}
+
+/** The open sockets of one object. */
 export class Sessions<Socket extends SessionSocket> {
   readonly #bySocket = new Map<Socket, Session<Socket>>();
   readonly #ofUser = new Map<string, Set<Session<Socket>>>();
+  /** Told of every session that ended, however it did. */
+  onEnd: ((session: Session<Socket>) => void) | null = null;
+  /** What survives with a session's socket. */
+  keep: (session: Session<Socket>) => SessionAttachment = attachmentOf;
 
   add(socket: Socket, attachment: SessionAttachment): Session<Socket> {
-    const session: Session<Socket> = { socket, ...attachment, commands: 0, hold: null, isWarned: false };
+    const session: Session<Socket> = {
+      ...attachment,
+      socket,
+      heardAt: attachment.connectedAt,
+      commands: 0,
+      hold: null,
+      isWarned: false,
+    };
     this.remove(socket);
     this.#bySocket.set(socket, session);
     const others = this.#ofUser.get(session.userId);
@@ -111,13 +143,16 @@ export class Sessions<Socket extends SessionSocket> {
     return this.#bySocket.get(socket);
   }
 
-  remove(socket: Socket): void {
+  /** @returns the session that ended; undefined when there was none */
+  remove(socket: Socket): Session<Socket> | undefined {
     const session = this.#bySocket.get(socket);
-    if (!session) return;
+    if (!session) return undefined;
     this.#bySocket.delete(socket);
     const others = this.#ofUser.get(session.userId);
     others?.delete(session);
     if (others?.size === 0) this.#ofUser.delete(session.userId);
+    this.onEnd?.(session);
+    return session;
   }
 
   ofUser(userId: string): Session<Socket>[] {
@@ -127,6 +162,11 @@ export class Sessions<Socket extends SessionSocket> {
   /** Users with an open socket, as they are at any moment: not a copy. */
   get online(): { has(userId: string): boolean } {
     return this.#ofUser;
+  }
+
+  /** All of them, as they are now. */
+  all(): Session<Socket>[] {
+    return [...this.#bySocket.values()];
   }
 
   get size(): number {
@@ -161,16 +201,12 @@ export class Sessions<Socket extends SessionSocket> {
     // The same credential again ends no later, and its end need not be told again.
     const isLater = (credential.expiresAt ?? Number.POSITIVE_INFINITY) > (session.expiresAt ?? 0);
     Object.assign(session, credential, { isWarned: session.isWarned && !isLater });
-    const { userId, clientId, expiresAt, connectedAt, jti, issuedAtMs, address } = session;
-    session.socket.serializeAttachment({
-      userId,
-      clientId,
-      expiresAt,
-      connectedAt,
-      jti,
-      issuedAtMs,
-      address,
-    });
+    session.socket.serializeAttachment(this.keep(session));
+  }
+
+  /** Keeps with every socket what {@link keep} says. */
+  keepAll(): void {
+    for (const session of this.#bySocket.values()) session.socket.serializeAttachment(this.keep(session));
   }
 
   /**
@@ -179,9 +215,9 @@ export class Sessions<Socket extends SessionSocket> {
    * @param eventsFor what a user is told instead; null for what all are told
    */
   broadcast(
-    events: readonly ServerEvent[],
+    events: readonly SocketEvent[],
     nowMs: number,
-    eventsFor: (userId: string) => readonly ServerEvent[] | null = () => null,
+    eventsFor: (userId: string) => readonly SocketEvent[] | null = () => null,
   ): void {
     const frames = encodeFrames(events);
     for (const session of this.#bySocket.values()) {
@@ -194,7 +230,7 @@ export class Sessions<Socket extends SessionSocket> {
     }
   }
 
-  send(session: Session<Socket>, ...events: ServerEvent[]): void {
+  send(session: Session<Socket>, ...events: SocketEvent[]): void {
     for (const frame of encodeFrames(events)) this.sendFrame(session, frame);
   }
 
@@ -232,7 +268,7 @@ export class Sessions<Socket extends SessionSocket> {
 const FRAME_CHARACTERS = 256 * 1024;
 
 /** Events as the fewest frames of a bounded size, in order: an array where several share one. */
-export function encodeFrames(events: readonly ServerEvent[]): string[] {
+export function encodeFrames(events: readonly SocketEvent[]): string[] {
   const frames: string[] = [];
   let parts: string[] = [];
   let characters = 0;

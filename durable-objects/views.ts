@@ -5,14 +5,15 @@ import { LIMITS } from "../protocol/limits.ts";
 import type { Position } from "./commands.ts";
 import type { Log } from "./log.ts";
 import type { Mirror, MirrorChange, MirroredParticipant } from "./mirror.ts";
+import type { PresenceFact } from "./presence.ts";
 
 /** A conversation at one moment, to be shown. Nothing here writes. */
 export interface View {
   log: Log;
   mirror: Mirror;
   position: Position;
-  /** Users with an open socket. */
-  online: { has(userId: string): boolean };
+  /** Whether a user is there, as others may know it. */
+  presence: (userId: string) => PresenceFact;
 }
 
 /** Changes after `since`, by seq, in their current state only; null when they cannot be told completely. */
@@ -47,7 +48,7 @@ export function changesSince(
     const change: MirrorChange = participant.removed
       ? { type: "removed", userId: participant.user_id }
       : { type: participant.joinedSeq > since ? "added" : "updated", participant };
-    events.push(mirrorEvent(view, change, participant.seq));
+    events.push(mirrorEvent(view, change, participant.seq, member.user_id));
   }
   return events.sort((a, b) => a.seq - b.seq);
 }
@@ -73,8 +74,17 @@ export function eventsFrom(view: View, events: readonly DurableEvent[], fromId: 
   });
 }
 
-/** A change of the conversation or its participants as the event that tells of it. */
-export function mirrorEvent(view: View, change: MirrorChange, seq: number): DurableEvent {
+/**
+ * A change of the conversation or its participants as the event that tells of it.
+ *
+ * @param viewerId who is told; null for what all the others are
+ */
+export function mirrorEvent(
+  view: View,
+  change: MirrorChange,
+  seq: number,
+  viewerId: string | null = null,
+): DurableEvent {
   switch (change.type) {
     case "conversation": {
       const { id = "", title = null, history_visibility = "beginning" } = view.mirror.state ?? {};
@@ -84,7 +94,7 @@ export function mirrorEvent(view: View, change: MirrorChange, seq: number): Dura
         conversation: {
           id,
           title,
-          updated_at: updatedAt(view),
+          updated_at: updatedAt(view, view.log.get(view.position.head)),
           participant_count: view.mirror.members().length,
           history_visibility,
         },
@@ -94,7 +104,7 @@ export function mirrorEvent(view: View, change: MirrorChange, seq: number): Dura
       return { type: "conversation.participant_removed", seq, user_id: change.userId };
     case "added":
     case "updated": {
-      const participant = toParticipant(change.participant, view.online.has(change.participant.user_id));
+      const participant = toParticipant(view, change.participant, viewerId);
       return change.type === "added"
         ? { type: "conversation.participant_added", seq, participant }
         : { type: "conversation.participant_updated", seq, participant };
@@ -109,6 +119,7 @@ export function conversationFor(view: View, userId: string): Conversation {
   if (!state) throw new Error("A conversation that is not loaded cannot be shown.");
   const member = mirror.member(userId);
   const lastReadId = member?.last_read_id ?? 0;
+  const newest = log.get(position.head);
   const isHeadVisible = position.head >= (member?.visible_from_id ?? 1);
   return {
     id: state.id,
@@ -116,9 +127,9 @@ export function conversationFor(view: View, userId: string): Conversation {
     title: state.title,
     created_by: state.created_by,
     created_at: state.created_at,
-    updated_at: updatedAt(view),
+    updated_at: updatedAt(view, newest),
     last_message_id: position.head,
-    last_message: isHeadVisible ? log.get(position.head) : null,
+    last_message: isHeadVisible ? newest : null,
     participant_count: mirror.members().length,
     history_visibility: state.history_visibility,
     me: {
@@ -131,37 +142,40 @@ export function conversationFor(view: View, userId: string): Conversation {
   };
 }
 
-/** A mirrored participant as the wire shows them. */
+/** A mirrored participant as somebody sees them: how far they have read only if they give receipts, or to themselves. */
 export function toParticipant(
-  { user_id, role, joined_at, last_read_id, user }: SnapshotParticipant,
-  online: boolean,
+  view: View,
+  { user_id, role, joined_at, last_read_id, settings, user }: SnapshotParticipant,
+  viewerId: string | null,
 ): Participant {
-  return { user_id, role, joined_at, last_read_id, online, last_seen_at: null, user };
+  const { online, last_seen_at } = view.presence(user_id);
+  const isShown = settings.read_receipts || user_id === viewerId;
+  return { user_id, role, joined_at, last_read_id: isShown ? last_read_id : 0, online, last_seen_at, user };
 }
 
 /** Participants as JSON, by what they are a text of: whoever changes is another object in the mirror. */
-const participantTexts = new WeakMap<SnapshotParticipant, { online?: string; offline?: string }>();
+const participantTexts = new WeakMap<SnapshotParticipant, { of: string; text: string }>();
 
 /**
  * `ready` as a frame. Its participants are the bulk of it and the same for everybody, so each is serialised once and
  * not for each of a thousand who connect at once.
  */
-export function readyFrame({ mirror, online }: View, ready: Omit<Ready, "participants">): string {
-  const texts = mirror.members().map((member) => {
-    const key = online.has(member.user_id) ? "online" : "offline";
-    let known = participantTexts.get(member);
-    if (!known) {
-      known = {};
-      participantTexts.set(member, known);
-    }
-    known[key] ??= JSON.stringify(toParticipant(member, key === "online"));
-    return known[key];
+export function readyFrame(view: View, ready: Omit<Ready, "participants">): string {
+  const texts = view.mirror.members().map((member) => {
+    if (member.user_id === ready.user_id) return JSON.stringify(toParticipant(view, member, ready.user_id));
+    const { online, last_seen_at } = view.presence(member.user_id);
+    const of = `${online} ${last_seen_at}`;
+    const known = participantTexts.get(member);
+    if (known?.of === of) return known.text;
+    const text = JSON.stringify(toParticipant(view, member, null));
+    participantTexts.set(member, { of, text });
+    return text;
   });
   return `${JSON.stringify(ready).slice(0, -1)},"participants":[${texts.join(",")}]}`;
 }
 
 /** Time of the newest activity. */
-function updatedAt({ log, mirror, position }: View): string {
-  const times = [mirror.state?.updated_at, log.get(position.head)?.created_at].flatMap((time) => time ?? []);
+function updatedAt({ mirror }: View, newest: Message | null): string {
+  const times = [mirror.state?.updated_at, newest?.created_at].flatMap((time) => time ?? []);
   return new Date(Math.max(...times.map(Date.parse))).toISOString();
 }

@@ -156,12 +156,25 @@ export const profile = z.object({
 /** What the service knows of a user: seen in credentials, null where none was. */
 export type Profile = z.infer<typeof profile>;
 
+export const userSettings = z.object({
+  /** Nobody sees whether the user is online, was seen, or types. */
+  invisible: z.boolean(),
+  /** Others see how far the user has read. */
+  read_receipts: z.boolean(),
+});
+/** What a user decided for all their conversations. */
+export type UserSettings = z.infer<typeof userSettings>;
+/** Of a user who never decided anything. */
+export const DEFAULT_SETTINGS: UserSettings = { invisible: false, read_receipts: true };
+
 export const participant = z.object({
   user_id: z.string(),
   role,
   joined_at: timestamp,
+  /** 0 to others, for somebody who gives no read receipts. */
   last_read_id: z.int().min(0),
   online: z.boolean(),
+  /** When they were last online, or when they hid; null while they never were. */
   last_seen_at: timestamp.nullable(),
   user: profile,
 });

@@ -9,8 +9,10 @@ import {
   seq,
   tempId,
   timestamp,
+  userSettings,
 } from "./entities.ts";
 import { LIMITS } from "./limits.ts";
+import { checkBy } from "./validation.ts";
 
 // Commands: what a client sends on a conversation's socket.
 
@@ -50,6 +52,15 @@ export const refreshCommand = z.strictObject({
   ref,
 });
 
+/** Says how far the user has read. Answered with one's own `read.updated`, once that is durable. */
+export const readCommand = z.strictObject({
+  type: z.literal("read.update"),
+  last_read_id: z.int().min(0),
+  ref,
+});
+/** Says that the user is typing, or no longer is. Never stored, never answered. */
+export const typingCommand = z.strictObject({ type: z.literal("typing"), typing: z.boolean(), ref });
+
 /** Any command a conversation's socket accepts. */
 export const command = z.discriminatedUnion("type", [
   sendCommand,
@@ -57,12 +68,17 @@ export const command = z.discriminatedUnion("type", [
   deleteCommand,
   addReactionCommand,
   removeReactionCommand,
+  readCommand,
+  typingCommand,
   refreshCommand,
 ]);
 export type Command = z.infer<typeof command>;
+export const checkCommand = checkBy<Command>(command);
 export type SendCommand = z.infer<typeof sendCommand>;
 export type EditCommand = z.infer<typeof editCommand>;
 export type DeleteCommand = z.infer<typeof deleteCommand>;
+export type ReadCommand = z.infer<typeof readCommand>;
+export type TypingCommand = z.infer<typeof typingCommand>;
 export type RefreshCommand = z.infer<typeof refreshCommand>;
 export const COMMAND_TYPES = command.options.map((option) => option.shape.type.value);
 
@@ -188,6 +204,103 @@ export const authRefreshed = z.object({
   expires_at: timestamp.nullable(),
 });
 
+/** How far a user has read. To others it is told unless that user keeps it to themselves. */
+export const readUpdated = z.object({
+  type: z.literal("read.updated"),
+  conversation_id: z.string(),
+  user_id: z.string(),
+  last_read_id: z.int().min(0),
+});
+/** Somebody else is typing, or no longer is. It ends by itself after {@link TYPING_EXPIRES_MS}. */
+export const userTyping = z.object({
+  type: z.literal("user.typing"),
+  user_id: z.string(),
+  typing: z.boolean(),
+});
+/** Somebody came or went. */
+export const presenceUpdated = z.object({
+  type: z.literal("presence.updated"),
+  user_id: z.string(),
+  online: z.boolean(),
+  last_seen_at: timestamp.nullable(),
+});
+/** What is told and not kept: it has no `seq`, and a new connection learns the state from `ready`. */
+export const liveEvent = z.discriminatedUnion("type", [readUpdated, userTyping, presenceUpdated]);
+export type LiveEvent = z.infer<typeof liveEvent>;
+export type PresenceUpdated = z.infer<typeof presenceUpdated>;
+
+/** Milliseconds after which `typing: true` that was not said again is over. It is said again every half of them. */
+export const TYPING_EXPIRES_MS = 6_000;
+
 /** Anything the server sends on a conversation's socket. A frame holds one of these or an array of them. */
-export const serverEvent = z.union([ready, synced, authExpiring, authRefreshed, errorEvent, durableEvent]);
+export const serverEvent = z.union([
+  ready,
+  synced,
+  authExpiring,
+  authRefreshed,
+  errorEvent,
+  liveEvent,
+  durableEvent,
+]);
 export type ServerEvent = z.infer<typeof serverEvent>;
+
+// The inbox: a user's own feed.
+
+/** All that a client may say on an inbox's socket. */
+export const checkInboxCommand = checkBy<RefreshCommand>(refreshCommand);
+
+const unreadCount = z.object({
+  id: z.string(),
+  unread_count: z.int().min(0),
+  last_read_id: z.int().min(0),
+  last_message_id: z.int().min(0),
+});
+
+/** The first event of an inbox: the state from which the others go on. */
+export const inboxReady = z.object({
+  type: z.literal("ready"),
+  protocol: z.literal(1),
+  user_id: z.string(),
+  /** Newest activity first: a page, of which the rest is to be had by `GET /api/conversations`. */
+  conversations: z.array(conversation),
+  has_more: z.boolean(),
+  next_cursor: z.string().optional(),
+  /** Of all conversations. */
+  unread: z.object({ total: z.int().min(0), conversations: z.array(unreadCount) }),
+  settings: userSettings,
+  /** When the credential of this socket ends; null if it does not. */
+  expires_at: timestamp.nullable(),
+});
+export type InboxReady = z.infer<typeof inboxReady>;
+/** Every conversation was asked for what Postgres may not have had yet: the list is exact from here on. */
+export const inboxSynced = z.object({ type: z.literal("synced") });
+/** A conversation that the user now takes part in. */
+export const conversationAdded = z.object({ type: z.literal("conversation.added"), conversation });
+/** The newest state of a conversation: title, last message, unread. */
+export const inboxConversationUpdated = z.object({ type: z.literal("conversation.updated"), conversation });
+/** A conversation that was deleted, or that the user takes part in no more. */
+export const conversationRemoved = z.object({
+  type: z.literal("conversation.removed"),
+  conversation_id: z.string(),
+});
+/** Unread messages of all conversations. */
+export const unreadUpdated = z.object({ type: z.literal("unread.updated"), total: z.int().min(0) });
+/** The user changed a setting, here or elsewhere. */
+export const settingsUpdated = z.object({ type: z.literal("settings.updated"), settings: userSettings });
+
+/** Anything the server sends on an inbox's socket. A frame holds one of these or an array of them. */
+export const inboxEvent = z.discriminatedUnion("type", [
+  inboxReady,
+  inboxSynced,
+  conversationAdded,
+  inboxConversationUpdated,
+  conversationRemoved,
+  unreadUpdated,
+  readUpdated,
+  presenceUpdated,
+  settingsUpdated,
+  authExpiring,
+  authRefreshed,
+  errorEvent,
+]);
+export type InboxEvent = z.infer<typeof inboxEvent>;

@@ -34,8 +34,12 @@ export const LIMITS = {
   searchLength: 200,
   /** Participants of one conversation. */
   participants: 1_000,
-  /** Sockets of one user in one conversation. */
+  /** Sockets of one user in one conversation, and of their inbox. */
   socketsPerUser: 20,
+  /** Conversations of one user that their inbox follows: those with the newest activity. */
+  inboxConversations: 1_000,
+  /** Participants of a conversation up to which inboxes are told who of them is online. */
+  presenceParticipants: 50,
   /** Commands of one user in one conversation: sustained rate and burst. Settings may change both. */
   commandsPerSecond: 20,
   commandBurst: 40,

@@ -71,6 +71,13 @@ export const revokeCredentials = z.strictObject({
   /** Only this credential; without it, all that the user was given until now. */
   jti: profileText.optional(),
 });
+export const updateSettings = z
+  .strictObject({ invisible: z.boolean().optional(), read_receipts: z.boolean().optional() })
+  .refine(
+    (changes) => changes.invisible !== undefined || changes.read_receipts !== undefined,
+    "must have invisible or read_receipts",
+  );
+export type UpdateSettings = z.infer<typeof updateSettings>;
 export const markRead = z.strictObject({ last_read_id: z.int().min(0) });
 export const editMessage = z.strictObject({ body: messageBodyInput });
 
@@ -125,8 +132,10 @@ export const searchHit = message.extend({
 });
 /** A message that was found. */
 export type SearchHit = z.infer<typeof searchHit>;
+const clientId = z.string().min(1).max(64).optional();
+export const inboxQuery = z.object({ client_id: clientId });
 export const socketQuery = z.object({
   since: urlInteger(0, Number.MAX_SAFE_INTEGER).optional(),
-  client_id: z.string().min(1).max(64).optional(),
+  client_id: clientId,
   epoch: z.string().max(64).optional(),
 });

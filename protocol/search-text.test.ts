@@ -1,16 +1,6 @@
 import { expect, test } from "vitest";
+import { Random } from "../test/simulation/random.ts";
 import { bigrams, type Highlight, highlights, matches, normalise, normaliseQuery } from "./search-text.ts";
-
-/** Numbers that look random and are the same in every run (mulberry32). */
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
-}
 
 const lit = (text: string, query: string): string[] =>
   highlights(text, query).map(({ start, end }) => text.slice(start, end));
@@ -102,7 +92,8 @@ function litByBruteForce(text: string, sought: string): Highlight[] {
 }
 
 test.each([1, 2, 3, 4])("F1 F2: highlights are those of brute force, seed %d", (seed) => {
-  const random = randomFrom(seed);
+  const choices = new Random(seed);
+  const random = (below: number): number => choices.integer(0, below - 1);
   const some = (most: number) =>
     Array.from({ length: 1 + random(most) }, () => CHARACTERS[random(CHARACTERS.length)]).join("");
   let found = 0;

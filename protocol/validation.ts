@@ -1,4 +1,5 @@
-import type { ZodError } from "zod";
+import type { ZodError, z } from "zod";
+import { findUncleanJson } from "./clean-json.ts";
 import type { ErrorDetail } from "./errors.ts";
 
 const DETAILS_MAX = 20;
@@ -9,4 +10,21 @@ export function toDetails(error: ZodError | undefined): ErrorDetail[] {
     path: path.map(String).join("."),
     message,
   }));
+}
+
+/** Says of a value that somebody sent whether it is what it should be, or what is wrong with it. */
+export type Check<T> = (
+  value: unknown,
+) => { ok: true; value: T } | { ok: false; details: Array<{ path: string; message: string }> };
+
+/** A check by a schema, and for what could not be stored. */
+export function checkBy<T>(schema: z.ZodType<T>): Check<T> {
+  return (value) => {
+    const unclean = findUncleanJson(value);
+    if (unclean) return { ok: false, details: [unclean] };
+    const parsed = schema.safeParse(value);
+    return parsed.success
+      ? { ok: true, value: parsed.data }
+      : { ok: false, details: toDetails(parsed.error) };
+  };
 }

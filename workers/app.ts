@@ -14,6 +14,7 @@ import { messageRoutes } from "./routes/messages.ts";
 import { pageRoutes } from "./routes/page.ts";
 import { participantRoutes } from "./routes/participants.ts";
 import { searchRoutes } from "./routes/search.ts";
+import { settingsRoutes } from "./routes/settings.ts";
 import { socketRoutes } from "./routes/sockets.ts";
 import { statusRoutes } from "./routes/status.ts";
 
@@ -23,6 +24,7 @@ const rest = new Hono<AppEnv>()
   .route("/conversations", conversationRoutes)
   .route("/conversations", participantRoutes)
   .route("/conversations", messageRoutes)
+  .route("/settings", settingsRoutes)
   .route("/", searchRoutes);
 
 const base = new Hono<AppEnv>();

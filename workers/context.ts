@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import type { Database } from "../db/client.ts";
-import type { ConversationRpc } from "../durable-objects/rpc.ts";
+import type { ConversationRpc, InboxRpc } from "../durable-objects/rpc.ts";
 import type { Identity } from "./auth/identity.ts";
 import type { Service } from "./auth/service.ts";
 import type { Env, Settings } from "./env.ts";
@@ -30,4 +30,9 @@ export function conversationObject(
     namespace.idFromName(id),
     locationHint ? { locationHint } : {},
   ) as unknown as ConversationRpc;
+}
+
+/** The object of a user's inbox. Nothing is asked of it yet. */
+export function inboxObject(env: Pick<Env, "INBOXES">, userId: string): InboxRpc {
+  return env.INBOXES.get(env.INBOXES.idFromName(userId)) as unknown as InboxRpc;
 }

@@ -5,6 +5,7 @@ import { serviceKeys } from "./auth/service.ts";
 /** Bindings and settings as the platform hands them over. */
 export interface Env {
   CONVERSATIONS: DurableObjectNamespace;
+  INBOXES: DurableObjectNamespace;
   ASSETS?: Fetcher;
   ADDRESS_LIMIT?: RateLimit;
   USER_LIMIT?: RateLimit;

@@ -3,6 +3,7 @@ import type { Env } from "./env.ts";
 import { sweep } from "./membership.ts";
 
 export { Conversation } from "../durable-objects/conversation.ts";
+export { Inbox } from "../durable-objects/inbox.ts";
 export type { AppType } from "./app.ts";
 export { Authenticator } from "./authenticator.ts";
 

@@ -17,7 +17,7 @@ const LAYERS: Record<string, { layers: string[]; packages?: RegExp }> = {
 
 /** Modules of another layer that may be imported as values: everything else crosses as types. */
 const VALUES_ACROSS: Record<string, RegExp> = {
-  "workers>durable-objects": /durable-objects\/(rpc|conversation)\.ts$/,
+  "workers>durable-objects": /durable-objects\/(rpc|conversation|inbox|in-parallel)\.ts$/,
   "client>workers": /^$/,
   "client>protocol": /protocol\/(errors|close-codes|limits|version)\.ts$/,
   "page>dev": /dev\/demo-users\.ts$/,

@@ -4,6 +4,7 @@ import { durability, persistence } from "./durability.ts";
 import { type Conversation, Facts, type Operation } from "./facts.ts";
 import type { Entry } from "./history.ts";
 import { agreement, origin } from "./identity.ts";
+import { listing } from "./listing.ts";
 import { membership } from "./membership.ts";
 import { clientOrder, realTime } from "./order.ts";
 import { readPositions, unreadCounts } from "./reading.ts";
@@ -56,6 +57,7 @@ const RULES: readonly RuleFactory[] = [
   liveness,
   deletes,
   state,
+  listing,
 ];
 
 /**
@@ -117,6 +119,7 @@ export class Judge {
       case "postgres":
       case "held":
       case "fresh":
+      case "listed":
         break;
       default:
         entry satisfies never;

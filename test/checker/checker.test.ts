@@ -34,6 +34,8 @@ test("right histories hold everything there is to look at", () => {
       if (entry.kind === "operation") found.add(`${entry.op} ${entry.phase}`);
       else if (entry.kind === "seen") found.add(`seen ${entry.at} ${entry.via}`);
       else found.add(entry.kind);
+      if (entry.kind === "count") found.add(`count ${entry.via}`);
+      if (entry.kind === "listed" && !entry.shown) found.add("not listed");
       if (entry.kind === "seen" && entry.hash === null) found.add("seen deleted");
       if (entry.kind === "postgres" && entry.poison.length > 0) found.add("poison");
       if (entry.kind === "log" && entry.floor > 1) found.add("floor");
@@ -51,7 +53,7 @@ test("right histories hold everything there is to look at", () => {
       ...[...states, ...elsewhere].map((state) => `seen ${state}`),
       ...["seen deleted", "poison", "floor", "not live", "outsider"],
       ...["run", "shown", "announced", "position", "count", "fault", "crash", "quiet", "log", "postgres"],
-      ...["held", "fresh"],
+      ...["held", "fresh", "listed", "not listed", "count ready", "count rest", "count inbox"],
     ]),
   );
 });

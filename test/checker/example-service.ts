@@ -1,4 +1,4 @@
-import type { OperationEntry, Row } from "./history.ts";
+import type { OperationEntry, Row, Standing } from "./history.ts";
 
 /** What a message must say for the example's Postgres to refuse it. */
 export const POISON = "poison";
@@ -78,6 +78,12 @@ export class ExampleService {
     return [...this.rows.values()].filter(
       ({ id, sender, hash }) => id > lastReadId && sender !== user && hash !== null,
     ).length;
+  }
+
+  /** Where it stands for a user. */
+  standing(user: string): Standing {
+    const last_read_id = this.readers.get(user) ?? 0;
+    return { head: this.head, last_read_id, unread: this.unread(user, last_read_id) };
   }
 
   /** Writes to Postgres what changed since the last time, except what it refuses. */

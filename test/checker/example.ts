@@ -152,6 +152,24 @@ class Example {
       } as const;
       this.#tell(other, other.connection, change);
     }
+    this.#notify(conversation);
+  }
+
+  /** Everybody's inbox shows where the conversation stands for them. */
+  #notify(conversation: string): void {
+    const service = this.#service({ conversation });
+    for (const user of service.isEnded ? [] : service.readers.keys())
+      this.#record({
+        kind: "count",
+        at: "server",
+        asked: null,
+        client: `${user}.inbox`,
+        user,
+        conversation,
+        via: "inbox",
+        seq: service.seq,
+        ...service.standing(user),
+      });
   }
 
   #tell(seat: Seat, connection: Connection, down: Down): void {
@@ -449,6 +467,8 @@ class Example {
         ? { last_message_id, title, participants: [...readers.keys()], rows: service.page(1) }
         : { last_message_id: 0, title: null, participants: [], rows: [] };
       this.#record({ kind: "fresh", user, conversation, found, ...read });
+      const own = found ? service.standing(user) : null;
+      this.#record({ kind: "listed", user, conversation, shown: own, own, total: own?.unread ?? 0 });
     }
   }
 

@@ -3,6 +3,7 @@ import type {
   FreshEntry,
   HeldEntry,
   Instant,
+  ListedEntry,
   LogEntry,
   OperationEntry,
   PostgresEntry,
@@ -49,11 +50,12 @@ export interface Conversation {
   readonly ends: Operation[];
   /** In the order in which they were first met. */
   readonly epochs: Set<string>;
-  /** The following four were recorded when all was quiet. */
+  /** The following five were recorded when all was quiet. */
   log: LogEntry | null;
   postgres: PostgresEntry | null;
   readonly held: HeldEntry[];
   readonly fresh: FreshEntry[];
+  readonly listed: ListedEntry[];
 }
 
 export const sendKey = (sender: string, temp_id: string): string => `${sender}\n${temp_id}`;
@@ -180,6 +182,7 @@ export class Facts {
       postgres: null,
       held: [],
       fresh: [],
+      listed: [],
     };
     this.conversations.set(name, conversation);
     return conversation;
@@ -233,6 +236,9 @@ export class Facts {
         break;
       case "fresh":
         this.conversation(entry.conversation).fresh.push(entry);
+        break;
+      case "listed":
+        this.conversation(entry.conversation).listed.push(entry);
         break;
       default:
         this.conversation(entry.conversation);

@@ -19,7 +19,8 @@ export type Entry =
   | LogEntry
   | PostgresEntry
   | HeldEntry
-  | FreshEntry;
+  | FreshEntry
+  | ListedEntry;
 
 /** A place in the order of everything recorded; larger is later. Never a duration. */
 export type Instant = number;
@@ -147,6 +148,8 @@ export interface PositionEntry {
 export interface CountEntry {
   kind: "count";
   t: Instant;
+  /** As of a {@link SeenEntry}; missing is `"client"`. */
+  at?: SeenEntry["at"];
   asked: Instant | null;
   client: string;
   user: string;
@@ -256,4 +259,25 @@ export interface FreshEntry {
   participants: string[];
   /** Every message, ids ascending. */
   rows: Row[];
+}
+
+/** Where a conversation stands for one user. */
+export interface Standing {
+  head: number;
+  last_read_id: number;
+  unread: number;
+}
+
+/** What the open inbox of a user shows of a conversation in the end, as it told its clients. */
+export interface ListedEntry {
+  kind: "listed";
+  t: Instant;
+  user: string;
+  conversation: string;
+  /** Null when it does not show the conversation. */
+  shown: Standing | null;
+  /** What the conversation itself says to them then; null when it does not let them in. */
+  own: Standing | null;
+  /** The unread messages of all their conversations, where the inbox knows of no other. */
+  total: number;
 }

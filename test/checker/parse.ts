@@ -10,7 +10,8 @@ type Kind =
   | "ranges"
   | "strings"
   | "numbers"
-  | "people";
+  | "people"
+  | "standing?";
 
 /** What each kind of entry must have, besides `kind`. */
 const FIELDS: Record<Entry["kind"], Record<string, Kind>> = {
@@ -109,6 +110,14 @@ const FIELDS: Record<Entry["kind"], Record<string, Kind>> = {
     participants: "strings",
     rows: "rows",
   },
+  listed: {
+    t: "number",
+    user: "string",
+    conversation: "string",
+    shown: "standing?",
+    own: "standing?",
+    total: "number",
+  },
 };
 
 /** Further fields that an operation must have. */
@@ -142,6 +151,8 @@ const ROW: Record<string, Kind> = {
   temp_id: "string?",
   hash: "string?",
 };
+
+const STANDING: Record<string, Kind> = { head: "number", last_read_id: "number", unread: "number" };
 
 /** A line that is no entry of a history. */
 export class MalformedLine extends Error {
@@ -211,6 +222,8 @@ function isOf(kind: Kind, value: unknown): boolean {
       return isListOf(value, (item) => isListOf(item, Number.isFinite) && (item as unknown[]).length === 2);
     case "rows":
       return isListOf(value, (item) => isObject(item) && wrongFields(item, ROW).length === 0);
+    case "standing?":
+      return value === null || (isObject(value) && wrongFields(value, STANDING).length === 0);
     case "people":
       return isListOf(
         value,

@@ -1,5 +1,6 @@
 import type { SeededBug } from "./damage.ts";
 import { deliveryBugs } from "./seeded-bugs/delivery.ts";
+import { inboxBugs } from "./seeded-bugs/inbox.ts";
 import { membershipBugs } from "./seeded-bugs/membership.ts";
 import { orderBugs } from "./seeded-bugs/order.ts";
 import { stateBugs } from "./seeded-bugs/state.ts";
@@ -12,4 +13,5 @@ export const SEEDED_BUGS: readonly SeededBug[] = [
   ...orderBugs,
   ...membershipBugs,
   ...stateBugs,
+  ...inboxBugs,
 ];

@@ -63,6 +63,9 @@ beforeAll(async () => {
   await client.query(update);
   await client.query(`insert into revocations (kind, value, revoked_at, expires_at)
     select 'user', 'r' || n, now(), now() + interval '1 day' from generate_series(1, 20000) n`);
+  await client.query(`insert into presence (user_id, online_until)
+    select 'u' || n, now() + interval '1 hour' from generate_series(1, 20000) n`);
+  await client.query(`insert into user_settings (user_id) select 'u' || n from generate_series(1, 20000) n`);
   await client.query("vacuum analyze");
 });
 

@@ -140,6 +140,34 @@ export class Device {
     });
   }
 
+  /** Says over the socket how far was read, which is answered by nothing but that it shows. */
+  glance(id: number): void {
+    if (this.#knownReadId >= id) return;
+    this.#operate(
+      { op: "read", id },
+      (end) =>
+        new Promise((resolve, reject) => {
+          const look = (): void => {
+            const isKnown = this.#knownReadId >= id;
+            // Who was removed is never answered.
+            if (!isKnown && this.handle.state.status !== "closed") return;
+            unsubscribe();
+            // Learned after a removal, it is no answer: another command may have said it before.
+            if (isKnown && this.#edge.takesPart(this.user)) resolve(end({ id }));
+            else reject(new Error("closed"));
+          };
+          const unsubscribe = this.handle.subscribe(look);
+          this.handle.markRead(id);
+          look();
+        }),
+    );
+  }
+
+  /** How far the user has read, as this device knows. */
+  get #knownReadId(): number {
+    return this.handle.state.conversation?.me.last_read_id ?? 0;
+  }
+
   /** Gives a message the one emoji of this world: nothing that is said changes, but the order of changes does. */
   react(id: number): void {
     this.chat.api.addReaction(this.#conversation, id, "👍").catch(() => undefined);

@@ -1,4 +1,4 @@
-import type { Caller } from "../../durable-objects/conversation-core.ts";
+import type { Caller } from "../../durable-objects/door.ts";
 import {
   conversationNotFound,
   type Refusal,
@@ -61,6 +61,11 @@ export class Edge {
   crash(): void {
     this.#generation += 1;
     for (const fail of [...this.#requests]) fail();
+  }
+
+  /** Whether the user takes part, as Postgres says. */
+  takesPart(user: string): boolean {
+    return this.#postgres.isMember(user);
   }
 
   /** A token says who sends it and when it ends. */

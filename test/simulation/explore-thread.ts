@@ -4,6 +4,10 @@ import type { Exploration, Task } from "./explore.ts";
 import { drawPlan } from "./plan.ts";
 import { runPlan } from "./run.ts";
 
+/** What nobody waited for and nobody caught, in the schedule that runs. */
+const uncaught: unknown[] = [];
+process.on("unhandledRejection", (error) => uncaught.push(error));
+
 /** Runs and judges schedules for {@link explore}. */
 async function exploreSeeds(seeds: readonly number[]): Promise<Exploration> {
   const sum: Exploration = {
@@ -20,6 +24,7 @@ async function exploreSeeds(seeds: readonly number[]): Promise<Exploration> {
     sum.schedules += 1;
     try {
       const history = await runPlan(drawPlan(seed));
+      for (const error of uncaught.splice(0)) throw error;
       const { violations, isVoid, counts } = check(history);
       sum.operations += counts.operations;
       sum.acknowledged += counts.acknowledged;

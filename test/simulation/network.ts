@@ -64,6 +64,8 @@ class Pipe {
 /** What the service does with its end of a connection. */
 export interface ServerEnd {
   received(connection: Connection, text: string): void;
+  /** The platform answered a `ping` in its place. */
+  pinged(connection: Connection): void;
   closed(connection: Connection): void;
 }
 
@@ -132,6 +134,7 @@ export class Connection {
     if (text === "ping") {
       // The platform answers in place of the object.
       this.#up.push(() => {
+        this.#server?.pinged(this);
         if (this.#server) this.#down.push(() => this.#handlers?.received("pong"));
       });
       return;

@@ -1,11 +1,13 @@
 import {
-  type Caller,
   ConversationCore,
   type ConversationHost,
   type ConversationPostgres,
 } from "../../durable-objects/conversation-core.ts";
+import type { Caller } from "../../durable-objects/door.ts";
 import { receiveFrame } from "../../durable-objects/receive-frame.ts";
+import type { InboxRpc } from "../../durable-objects/rpc.ts";
 import { closeCodeOf, type SessionAttachment, type SessionSocket } from "../../durable-objects/sessions.ts";
+import { checkCommand } from "../../protocol/frames.ts";
 import type { Connection, ServerEnd } from "./network.ts";
 import { ObjectStorage } from "./object-storage.ts";
 import type { World } from "./world.ts";
@@ -18,6 +20,8 @@ export interface Lies {
   isForgetful?: boolean;
 }
 
+type InboxOf = (userId: string) => Pick<InboxRpc, "notify">;
+
 /** The end of an instance, thrown into whatever it was doing. */
 class InstanceEnded extends Error {
   override name = "InstanceEnded";
@@ -27,6 +31,8 @@ class ServerSocket implements SessionSocket {
   readonly connection: Connection;
   readonly #emit: (release: () => void) => void;
   attachment: SessionAttachment | null = null;
+  /** When the other end last said `ping`, by the clock of the object; null for never. */
+  heardAt: number | null = null;
   isClosed = false;
   /** What happens once the gate lets it out. */
   sent: ((text: string) => void) | null = null;
@@ -81,6 +87,7 @@ export class SimulatedObject implements ServerEnd {
   readonly #world: World;
   readonly #id: string;
   readonly #postgres: ConversationPostgres;
+  readonly #inbox: InboxOf;
   readonly #lies: Lies;
   readonly #tap: (connection: Connection, text: string) => void;
   #instance: Instance | null = null;
@@ -101,12 +108,14 @@ export class SimulatedObject implements ServerEnd {
     world: World,
     id: string,
     postgres: ConversationPostgres,
+    inbox: InboxOf,
     tap: (connection: Connection, text: string) => void,
     lies: Lies = {},
   ) {
     this.#world = world;
     this.#id = id;
     this.#postgres = postgres;
+    this.#inbox = inbox;
     this.#tap = tap;
     this.#lies = lies;
     this.storage = new ObjectStorage(() => this.#flushSoon());
@@ -114,6 +123,11 @@ export class SimulatedObject implements ServerEnd {
 
   get isRunning(): boolean {
     return this.#instance !== null;
+  }
+
+  /** What the clock of its machine says, Unix milliseconds. */
+  get now(): number {
+    return this.#world.now + this.clockSkewMs;
   }
 
   // What reaches it
@@ -135,7 +149,7 @@ export class SimulatedObject implements ServerEnd {
     try {
       const instance = this.#wake();
       const admitted = await this.#inside(instance, (core) =>
-        core.connect(socket, caller, { ...options, isAlive: () => true }, (attachment) => {
+        core.connect(socket, caller, options, (attachment) => {
           socket.attachment = attachment;
           this.#emit(instance, () => connection.serverOpens());
         }),
@@ -152,7 +166,12 @@ export class SimulatedObject implements ServerEnd {
   received(connection: Connection, text: string): void {
     const socket = this.#sockets.get(connection);
     if (!socket || socket.isClosed) return;
-    unlessEnded(() => receiveFrame(this.#wake().core, socket, text));
+    unlessEnded(() => receiveFrame(this.#wake().core, checkCommand, socket, text));
+  }
+
+  pinged(connection: Connection): void {
+    const socket = this.#sockets.get(connection);
+    if (socket) socket.heardAt = this.now;
   }
 
   closed(connection: Connection): void {
@@ -256,7 +275,7 @@ export class SimulatedObject implements ServerEnd {
     return instance;
   }
 
-  #hostOf(instance: Instance): ConversationHost {
+  #hostOf(instance: Instance): ConversationHost<ServerSocket> {
     const { storage } = this;
     /** Counts an effect, and says whether the instance is still there to have it. */
     const lives = (): boolean => {
@@ -285,6 +304,7 @@ export class SimulatedObject implements ServerEnd {
       });
     };
     const postgres = this.#postgres;
+    const inbox = this.#inbox;
     return {
       sql: {
         exec: (query, ...bindings) => {
@@ -303,7 +323,7 @@ export class SimulatedObject implements ServerEnd {
       setAlarm: (timeMs) => {
         if (lives()) storage.setAlarm(timeMs);
       },
-      now: () => this.#world.now + this.clockSkewMs,
+      now: () => this.now,
       random: () => this.#world.random.next(),
       pause: (ms) => outside(() => this.#world.pause(ms)),
       newId: () => {
@@ -318,7 +338,10 @@ export class SimulatedObject implements ServerEnd {
         readByTempIds: (keys) => outside(() => postgres.readByTempIds(keys)),
         write: (batch) => outside(() => postgres.write(batch)),
         report: (stored, refusal) => outside(() => postgres.report(stored, refusal)),
+        onlineAmong: (userIds) => outside(() => postgres.onlineAmong(userIds)),
       },
+      inbox: (userId) => ({ notify: (notice) => outside(() => inbox(userId).notify(notice)) }),
+      heardAt: ({ heardAt }) => heardAt,
       authenticate: () => outside(() => Promise.resolve({ ok: false, reason: "invalid" })),
       rateLimit: this.rateLimit,
       addressRateLimit: this.rateLimit,

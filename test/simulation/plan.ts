@@ -10,7 +10,9 @@ export type Action =
   | { do: "send"; who: number; text: string; isReply: boolean }
   | { do: "post"; who: number; text: string }
   | { do: "edit" | "delete"; who: number; luck: number; text: string }
-  | { do: "page" | "read" | "react"; who: number; luck: number }
+  | { do: "page" | "react"; who: number; luck: number }
+  /** How far was read, said over REST or over the socket. */
+  | { do: "read" | "glance"; who: number; luck: number }
   | { do: "summary" | "older" | "reload"; who: number }
   | { do: "away"; who: number; forMs: number }
   | { do: "add" | "remove" | "promote"; who: number; target: string }
@@ -122,7 +124,8 @@ function drawAction(random: Random, who: number, users: string[], name: string):
   const luck = random.next();
   const dice = random.next();
   if (dice < 0.03) return { do: "read", who, luck };
-  if (dice < 0.05) return { do: "react", who, luck };
+  if (dice < 0.06) return { do: "glance", who, luck };
+  if (dice < 0.08) return { do: "react", who, luck };
   if (dice < 0.62) return { do: "send", who, text: textOf(random, name), isReply: random.chance(0.2) };
   if (dice < 0.66) return { do: "post", who, text: textOf(random, name) };
   if (dice < 0.74) return { do: "edit", who, luck, text: `edit ${name}` };

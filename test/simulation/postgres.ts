@@ -1,5 +1,6 @@
 import type { ConversationSnapshot, SnapshotParticipant } from "../../db/conversations.ts";
 import type { StoredMessage } from "../../db/messages.ts";
+import { UNDECIDED } from "../../db/presence.ts";
 import type { ConversationPostgres } from "../../durable-objects/conversation-core.ts";
 import type { DrainAnswer } from "../../durable-objects/drain.ts";
 import type { MessageBody } from "../../protocol/entities.ts";
@@ -57,6 +58,8 @@ export class SimulatedPostgres {
   #underWay = 0;
   /** Versions that the object has not been told of, and when they were made. */
   #untold = new Map<number, number>();
+  /** Whose inbox is open, and until when that may be believed. */
+  readonly #onlineUntil = new Map<string, number>();
   /** The system message about each version, for the object to write. */
   readonly #said: Array<{ version: number; actor_id: string; body: MessageBody }> = [];
 
@@ -156,6 +159,13 @@ export class SimulatedPostgres {
           (error): DrainAnswer => ({ outcome: "failed", error: String(error) }),
         ),
       report: ({ message }) => this.request(() => void this.poison.add(message.id)),
+      onlineAmong: (userIds) =>
+        this.request(() =>
+          userIds.flatMap((userId) => {
+            const untilMs = this.#onlineUntil.get(userId);
+            return untilMs === undefined ? [] : [{ userId, untilMs }];
+          }),
+        ),
     };
   }
 
@@ -192,6 +202,16 @@ export class SimulatedPostgres {
       } else if (body) this.#say(actor, body);
     }
     return { verdict, tellVersion: this.#isActivated ? this.#version : null };
+  }
+
+  /** Whether the user has the conversation in their list. */
+  isMember(user: string): boolean {
+    return this.participants.has(user) && !this.#isDeleted;
+  }
+
+  /** Says that a user's inbox is open. */
+  saveOnline(user: string, untilMs: number): void {
+    this.#onlineUntil.set(user, untilMs);
   }
 
   markTold(version: number): void {
@@ -276,6 +296,8 @@ export class SimulatedPostgres {
       role,
       joined_at: this.#time(),
       last_read_id: this.#lastMessageId,
+      last_seen_at: null,
+      settings: UNDECIDED,
       visible_from_id: 1,
       user: { id: user, name: null, avatar_url: null },
     });

@@ -147,4 +147,37 @@ export const REGRESSIONS: Array<{ found: string; plan: Plan }> = [
       ],
     },
   },
+  {
+    found:
+      "somebody was added again while their inbox was being told of the removal, and it never showed it again",
+    plan: {
+      seed: 61,
+      users: ["ann", "bo", "cho"],
+      devices: ["ann", "bo", "cho"],
+      participants: 3,
+      tokenLifeMs: null,
+      rateLimit: GENEROUS,
+      steps: [
+        send(0, 0, "one"),
+        send(0, 1, "two"),
+        { atMs: 862, do: "remove", who: 0, target: "cho" },
+        { atMs: 891, do: "add", who: 0, target: "cho" },
+      ],
+    },
+  },
+  {
+    found: "a notice from before storage was lost came after one from after it, and the list stood still",
+    plan: {
+      seed: 2_996,
+      users: ["ann", "bo", "cho", "dae"],
+      devices: ["ann", "bo", "cho", "dae", "bo"],
+      participants: 4,
+      tokenLifeMs: null,
+      rateLimit: GENEROUS,
+      steps: [
+        { atMs: 258, do: "lose storage" },
+        { atMs: 392, do: "crash", luck: 0.3830583794042468 },
+      ],
+    },
+  },
 ];

@@ -2,6 +2,7 @@ import type { Entry, FaultEntry, LogEntry, Row } from "../checker/history.ts";
 import { Device } from "./device.ts";
 import { hashOf, rowOf } from "./digest.ts";
 import { Edge } from "./edge.ts";
+import { Inboxes } from "./inboxes.ts";
 import type { Connection } from "./network.ts";
 import { type Lies, SimulatedObject } from "./object.ts";
 import { type Fault, isFault, type Plan, type Step } from "./plan.ts";
@@ -30,6 +31,7 @@ class Run {
   readonly #postgres: SimulatedPostgres;
   readonly #object: SimulatedObject;
   readonly #edge: Edge;
+  readonly #inboxes: Inboxes;
   readonly #devices: Device[] = [];
   readonly #gone: Device[] = [];
   /** Faults that have not happened yet. */
@@ -38,6 +40,9 @@ class Run {
   readonly #synced = new Set<Connection>();
   #reloads = 0;
   #isHealed = false;
+  /** Whether the conversation said, since all else is quiet, that every inbox knows everything. */
+  #isTold = false;
+  #isAsking = false;
 
   constructor(plan: Plan, lies: Lies, commit: string) {
     this.#plan = plan;
@@ -58,12 +63,14 @@ class Run {
       this.#world,
       CONVERSATION,
       this.#postgres.forObject(),
+      (user) => this.#inboxes.of(user),
       (connection, text) => this.#tap(connection, text),
       lies,
     );
     this.#object.rateLimit = plan.rateLimit;
     this.#edge = new Edge(this.#world, this.#object, this.#postgres);
     this.#edge.tokenLifeMs = plan.tokenLifeMs;
+    this.#inboxes = new Inboxes(this.#world, this.#object, this.#postgres, CONVERSATION, plan.users);
     for (const [index, user] of plan.devices.entries())
       this.#devices.push(new Device(this.#world, this.#edge, CONVERSATION, user, `${user}-${index}`));
   }
@@ -88,8 +95,11 @@ class Run {
     }
     // Who writes has read anyway: only whoever reads afterwards shows whether that is kept.
     await world.runUntil(world.now + FLIGHT_MS);
-    for (const device of this.#devices.slice(0, this.#plan.seed % 3)) {
-      if (device.handle.state.status === "live") device.markRead(device.handle.state.last_message_id);
+    for (const [index, device] of this.#devices.slice(0, this.#plan.seed % 3).entries()) {
+      const { status, last_message_id: head } = device.handle.state;
+      if (status !== "live") continue;
+      if ((this.#plan.seed + index) % 2 === 0) device.markRead(head);
+      else device.glance(head);
     }
     const restBy = world.now + REST_LIMIT_MS;
     await world.runUntil(restBy, () => this.#isQuiet());
@@ -155,6 +165,9 @@ class Run {
       case "read":
         // Most people read to the end.
         device.markRead(Math.floor(Math.min(1, step.luck * 2) * device.handle.state.last_message_id));
+        break;
+      case "glance":
+        device.glance(Math.floor(Math.min(1, step.luck * 2) * device.handle.state.last_message_id));
         break;
       case "react": {
         const { messages } = device.handle.state;
@@ -251,6 +264,7 @@ class Run {
         mark("fired");
         this.#object.deploy();
         this.#edge.crash();
+        this.#inboxes.lose();
         break;
       case "evict":
         this.#whenPossible(
@@ -282,8 +296,10 @@ class Run {
         break;
       case "clock":
         mark("fired");
-        if (fault.who === null) this.#object.clockSkewMs = fault.skewMs;
-        else this.#device(fault.who).clockSkewMs = fault.skewMs;
+        if (fault.who === null) {
+          this.#object.clockSkewMs = fault.skewMs;
+          this.#inboxes.setClock();
+        } else this.#device(fault.who).clockSkewMs = fault.skewMs;
     }
   }
 
@@ -291,6 +307,7 @@ class Run {
   #crash(luck: number): void {
     this.#object.crash(luck);
     this.#edge.crash();
+    this.#inboxes.lose();
     this.#epochs.clear();
     this.#world.record({ kind: "crash" });
     this.#dumpLog();
@@ -302,13 +319,22 @@ class Run {
     if (log && (!this.#isDrained(log.rows) || this.#hasUndrainedPositions())) return false;
     if (!this.#object.loseStorage()) return false;
     this.#edge.crash();
+    this.#inboxes.lose();
     return true;
   }
 
   /** Whether the storage knows of read positions that Postgres may not have. */
   #hasUndrainedPositions(): boolean {
-    const rows = this.#object.storage.sql.exec<{ state: string }>("select state from participants").toArray();
-    return rows.some(({ state }) => JSON.parse(state).isUndrained === true);
+    const { sql } = this.#object.storage;
+    const rows = sql.exec<{ state: string }>("select state from participants").toArray();
+    if (rows.some(({ state }) => JSON.parse(state).isUndrained === true)) return true;
+    const tables = sql.exec("select 1 from sqlite_master where name = 'positions'").toArray();
+    const positions =
+      tables.length === 0 ? [] : sql.exec<{ state: string }>("select state from positions").toArray();
+    return positions.some(({ state }) => {
+      const { reads } = JSON.parse(state) as { reads: Record<string, [id: number, isUndrained: 0 | 1]> };
+      return Object.values(reads).some(([, isUndrained]) => isUndrained === 1);
+    });
   }
 
   #whenPossible(attempt: () => boolean, done: () => void = () => undefined): void {
@@ -331,6 +357,7 @@ class Run {
     this.#object.flushMs = 4;
     this.#object.crashDue();
     this.#edge.tokenLifeMs = null;
+    this.#inboxes.heal();
     for (const device of this.#devices) {
       device.heal(false);
       device.thaw();
@@ -338,6 +365,29 @@ class Run {
   }
 
   #isQuiet(): boolean {
+    if (!this.#isQuietBesides()) this.#isTold = false;
+    else if (!this.#isTold) void this.#askIfTold();
+    return this.#isTold;
+  }
+
+  /** Asks the conversation whether every inbox knows everything: only it knows what it still wants to say. */
+  async #askIfTold(): Promise<void> {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    try {
+      const state = await this.#object.call((core) => core.inspect());
+      this.#isTold = state.ok ? state.value.told : state.error.code === "CONVERSATION_NOT_FOUND";
+    } catch {
+      // It died on the way, and is asked again.
+    }
+    if (!this.#isTold) await this.#world.pause(500);
+    this.#isAsking = false;
+  }
+
+  /** Whether all but the notices to inboxes has come to rest. */
+  #isQuietBesides(): boolean {
+    if (this.#postgres.isDeleted) this.#inboxes.end();
+    if (!this.#inboxes.isQuiet) return false;
     if (this.#due.size > 0 || !this.#postgres.isQuiet) return false;
     if (this.#object.storage.written > this.#object.storage.durable) return false;
     for (const device of this.#devices) {
@@ -413,7 +463,10 @@ class Run {
       poison: [...poison],
     });
     for (const device of this.#devices) device.dump();
-    let left = this.#devices.length;
+    let left = this.#devices.length + 1;
+    void this.#inboxes.dump().then(() => {
+      left -= 1;
+    });
     for (const device of this.#devices) {
       void device.dumpFresh().then(() => {
         left -= 1;

@@ -1,7 +1,7 @@
 // Entry of the built service in a workerd of its own, where nothing calls the cron.
-import service, { Conversation } from "./service.js";
+import service, { Authenticator, Conversation, Inbox } from "./service.js";
 
-export { Conversation };
+export { Authenticator, Conversation, Inbox };
 
 export default {
   async fetch(request, env, ctx) {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { migrate } from "../../dev/migrate.ts";
 import { startNeonProxy } from "../../dev/neon-proxy.ts";
 import { freePort, type Postgres, startPostgres } from "../../dev/postgres.ts";
-import { buildService, type RunningWorkerd, startWorkerd } from "../../dev/workerd.ts";
+import { buildService, type RunningWorkerd, SERVICE_OBJECTS, startWorkerd } from "../../dev/workerd.ts";
 import { NeonFaults } from "./neon-faults.ts";
 import type { Stack } from "./stack.ts";
 
@@ -13,6 +13,8 @@ export interface BareServiceOptions {
   rewrite?: (bundle: string) => string;
   /** Settings of the Worker beside those it needs. */
   variables?: Record<string, string>;
+  /** A free one by default. */
+  port?: number;
 }
 
 interface Parts {
@@ -51,6 +53,7 @@ export class BareService implements Stack {
   static async create({
     rewrite = (bundle) => bundle,
     variables = {},
+    port,
   }: BareServiceOptions = {}): Promise<BareService> {
     const home = await mkdtemp(join(tmpdir(), "arcyou-bare-"));
     // PostgreSQL runs as another user when this is root, and must get through.
@@ -64,7 +67,7 @@ export class BareService implements Stack {
     const neon = new NeonFaults(proxy.url);
     const endpoint = await neon.listen();
     return new BareService({
-      port: await freePort(),
+      port: port ?? (await freePort()),
       neon,
       home,
       postgres,
@@ -93,8 +96,7 @@ export class BareService implements Stack {
       home: this.#parts.home,
       port: this.port,
       modules: this.#parts.modules,
-      className: "Conversation",
-      binding: "CONVERSATIONS",
+      objects: SERVICE_OBJECTS,
       variables: this.#parts.variables,
     });
   }

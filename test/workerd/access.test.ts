@@ -2,7 +2,7 @@ import { SignJWT } from "jose";
 import { beforeAll, expect, test } from "vitest";
 import { app } from "../../workers/app.ts";
 import { SERVICE_KEYS } from "../setup/session-secrets.ts";
-import { call, join, newConversation, newUser, open, testEnv } from "./harness.ts";
+import { call, join, joinInbox, newConversation, newUser, open, openInbox, testEnv } from "./harness.ts";
 
 /** Who asks. `removed` took part once; `outsider` never did; `service` acts for the admin, without any scope it needs. */
 const CALLERS = [
@@ -42,6 +42,8 @@ const ROUTES: Record<string, Access> = {
   "POST /api/conversations": { ...everybody(201), body: () => ({ type: "group", participant_ids: [] }) },
   "GET /api/conversations": everybody(200),
   "GET /api/conversations/unread-count": everybody(200),
+  "GET /api/settings": everybody(200),
+  "PATCH /api/settings": { ...everybody(200), body: () => ({ read_receipts: true }) },
   "GET /api/search": { ...everybody(200), query: "?q=ab" },
   "GET /api/conversations/:id": { ...hidden, member: 200, admin: 200 },
   "PATCH /api/conversations/:id": { ...hidden, member: 403, admin: 200, body: () => ({ title: "New" }) },
@@ -90,7 +92,7 @@ const ROUTES: Record<string, Access> = {
   "DELETE /api/conversations/:id": { ...hidden, member: 403, admin: 204 },
 };
 
-/** Routes open to everybody, and the socket, which answers with close codes. */
+/** Routes open to everybody, and the sockets, which answer with close codes. */
 const OPEN = [
   "GET /api/health",
   "GET /api/ready",
@@ -99,6 +101,7 @@ const OPEN = [
   "GET /api/docs",
   "GET /api/docs/style.css",
   "GET /api/conversations/:id/socket",
+  "GET /api/inbox/socket",
   "GET /*",
 ];
 
@@ -177,6 +180,23 @@ test.each(cases)("P1 P2 A5: %s by %s", async (route, caller) => {
   expect(reply.status).toBe(access[caller]);
   if (reply.status === 404) expect(reply.body.error.code).toBe("CONVERSATION_NOT_FOUND");
   if (reply.status === 403) expect(reply.body.error.code).toBe("FORBIDDEN");
+});
+
+test("I1 S2 A5: the inbox by everybody: each has their own, and an outsider's is empty", async () => {
+  await prepare();
+  const closes = async (token: string | null) => (await openInbox(token)).untilClosed();
+  expect(await closes(null)).toEqual({ code: 4401, reason: "missing" });
+  expect(await closes(expired)).toEqual({ code: 4401, reason: "expired" });
+  expect(await closes(revoked)).toEqual({ code: 4401, reason: "revoked" });
+  // A service opens no socket, whatever its scopes.
+  expect(await closes(SERVICE_KEYS.all)).toEqual({ code: 4401, reason: "invalid" });
+  for (const user of [users.outsider, users.removed]) {
+    const inbox = await joinInbox(user);
+    const settled = inbox.events.filter(({ type }) => type !== "ready" && type !== "synced");
+    expect([(await inbox.ready()).conversations.some((one) => one.id === id), settled]).toEqual([false, []]);
+  }
+  for (const user of [users.member, users.admin])
+    expect((await joinInbox(user)).shown(id)).toMatchObject({ id });
 });
 
 test("S2 P1: the socket by everybody", async () => {

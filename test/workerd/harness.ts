@@ -1,9 +1,10 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
 import { openDatabase } from "../../db/client.ts";
-import type { ConversationRpc } from "../../durable-objects/rpc.ts";
+import type { ConversationRpc, InboxRpc } from "../../durable-objects/rpc.ts";
 import type { Conversation, Message } from "../../protocol/entities.ts";
-import type { Ready, ServerEvent } from "../../protocol/frames.ts";
+import type { InboxEvent, InboxReady, Ready, ServerEvent } from "../../protocol/frames.ts";
 import type { Env } from "../../workers/env.ts";
 
 export const testEnv = env as unknown as Env;
@@ -63,6 +64,11 @@ export async function newConversation(...users: [string, ...string[]]): Promise<
 
 export const objectOf = (id: string) => testEnv.CONVERSATIONS.get(testEnv.CONVERSATIONS.idFromName(id));
 
+export const inboxOf = (userId: string) => testEnv.INBOXES.get(testEnv.INBOXES.idFromName(userId));
+
+/** What an inbox knows of itself. */
+export const inspectInbox = (userId: string) => (inboxOf(userId) as unknown as InboxRpc).inspect();
+
 export async function inspect(id: string) {
   const result = await (objectOf(id) as unknown as ConversationRpc).inspect();
   if (!result.ok) throw new Error(result.error.message);
@@ -102,9 +108,9 @@ export async function rowsOf(id: string) {
   }>;
 }
 
-/** A raw protocol socket that remembers everything it was sent. */
-export class TestSocket {
-  readonly events: ServerEvent[] = [];
+/** A raw socket that remembers everything it was sent. */
+class RecordingSocket<Event extends { type: string }> {
+  readonly events: Event[] = [];
   readonly frames: string[] = [];
   closed: { code: number; reason: string } | null = null;
   readonly response: Response;
@@ -136,20 +142,60 @@ export class TestSocket {
   }
 
   /** The first event of the type that passes, now or soon. */
-  async next<Type extends ServerEvent["type"]>(
+  async next<Type extends Event["type"]>(
     type: Type,
-    passes: (event: Extract<ServerEvent, { type: Type }>) => boolean = () => true,
-  ): Promise<Extract<ServerEvent, { type: Type }>> {
+    passes: (event: Extract<Event, { type: Type }>) => boolean = () => true,
+  ): Promise<Extract<Event, { type: Type }>> {
     return until(() =>
       this.events.find(
-        (event): event is Extract<ServerEvent, { type: Type }> =>
-          event.type === type && passes(event as never),
+        (event): event is Extract<Event, { type: Type }> => event.type === type && passes(event as never),
       ),
     );
   }
 
   untilClosed = () => until(() => this.closed ?? false);
 
+  /** Events of the type, so far. */
+  all<Type extends Event["type"]>(type: Type): Array<Extract<Event, { type: Type }>> {
+    return this.events.filter((event): event is Extract<Event, { type: Type }> => event.type === type);
+  }
+}
+
+/** A user's own feed. */
+export class InboxSocket extends RecordingSocket<InboxEvent> {
+  async ready(): Promise<InboxReady> {
+    return (await this.next("ready")) as InboxReady;
+  }
+
+  /** The total that was told last. */
+  get total(): number | undefined {
+    const last = this.events.findLast(({ type }) => type === "unread.updated" || type === "ready");
+    return last?.type === "ready"
+      ? last.unread.total
+      : last?.type === "unread.updated"
+        ? last.total
+        : undefined;
+  }
+
+  /** What was told last of a conversation: null once it is gone, or was never there. */
+  shown(id: string): Conversation | null {
+    const told = this.events.flatMap((event): Array<Conversation | null> => {
+      if (event.type === "ready") return event.conversations.filter((one) => one.id === id);
+      if (event.type === "conversation.added" || event.type === "conversation.updated")
+        return event.conversation.id === id ? [event.conversation] : [];
+      return event.type === "conversation.removed" && event.conversation_id === id ? [null] : [];
+    });
+    return told.at(-1) ?? null;
+  }
+
+  /** Whether somebody was said to be online, last. */
+  isOnline(userId: string): boolean {
+    return this.all("presence.updated").findLast((event) => event.user_id === userId)?.online ?? false;
+  }
+}
+
+/** A raw protocol socket of a conversation. */
+export class TestSocket extends RecordingSocket<ServerEvent> {
   async ready(): Promise<Ready> {
     return (await this.next("ready")) as Ready;
   }
@@ -184,11 +230,32 @@ export async function open(
 ): Promise<TestSocket> {
   const search = new URLSearchParams(Object.entries(query).map(([key, value]) => [key, String(value)]));
   const protocols = token === null ? "arcyou.v1" : `arcyou.v1, bearer.${token}`;
-  const response = await worker.fetch(`${ORIGIN}/api/conversations/${id}/socket?${search}`, {
+  return new TestSocket(...(await upgrade(`/conversations/${id}/socket?${search}`, protocols, headers)));
+}
+
+async function upgrade(
+  path: string,
+  protocols: string,
+  headers: Record<string, string> = {},
+): Promise<[Response, WebSocket]> {
+  const response = await worker.fetch(`${ORIGIN}/api${path}`, {
     headers: { Upgrade: "websocket", "Sec-WebSocket-Protocol": protocols, ...headers },
   });
   if (!response.webSocket) throw new Error(`No upgrade: ${response.status} ${await response.text()}`);
-  return new TestSocket(response, response.webSocket);
+  return [response, response.webSocket];
+}
+
+/** Opens a user's inbox. */
+export async function openInbox(token: string | null, query = ""): Promise<InboxSocket> {
+  const protocols = token === null ? "arcyou.v1" : `arcyou.v1, bearer.${token}`;
+  return new InboxSocket(...(await upgrade(`/inbox/socket${query}`, protocols)));
+}
+
+/** Opens a user's inbox and waits until it knows everything. */
+export async function joinInbox(token: string, query = ""): Promise<InboxSocket> {
+  const socket = await openInbox(token, query);
+  await socket.next("synced");
+  return socket;
 }
 
 /** Opens a socket and waits for `synced`. */
@@ -201,4 +268,30 @@ export async function join(
   const socket = await open(token, id, query, headers);
   await socket.next("synced");
   return socket;
+}
+
+/** What an inbox has stored. */
+export const storedInbox = (userId: string): Promise<Record<string, unknown>> =>
+  runInDurableObject(inboxOf(userId), (_, state) =>
+    JSON.parse(state.storage.sql.exec<{ state: string }>("select state from inbox").one().state),
+  );
+
+/** Changes what an inbox has stored, and begins it anew. */
+export async function restartInbox(userId: string, changes: Record<string, unknown>): Promise<void> {
+  const stored = JSON.stringify({ ...(await storedInbox(userId)), ...changes });
+  await runInDurableObject(inboxOf(userId), (_, state) => {
+    state.storage.sql.exec("update inbox set state = ?", stored);
+  });
+  await evictDurableObject(inboxOf(userId));
+}
+
+/** An object that fails whenever this is asked of it. @returns what mends it */
+export async function breakRpc(object: DurableObjectStub, method: string): Promise<() => Promise<void>> {
+  await runInDurableObject(object, (instance) => {
+    Object.assign(instance, { [method]: () => Promise.reject(new Error("away")) });
+  });
+  return () =>
+    runInDurableObject(object, (instance) => {
+      Reflect.deleteProperty(instance, method);
+    });
 }

@@ -2,6 +2,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { sql } from "drizzle-orm";
 import { expect, test } from "vitest";
 import type { Conversation, Message } from "../../protocol/entities.ts";
+import { Random } from "../simulation/random.ts";
 import { call, db, join, newConversation, newUser, objectOf, untilDrained } from "./harness.ts";
 
 interface Unread {
@@ -55,19 +56,9 @@ test("U1: deleted messages, system messages and what came before joining do not 
   expect(await unreadOf(cy, id)).toMatchObject({ unread_count: 1, listed: 1 });
 });
 
-/** Numbers that look random and are the same in every run (mulberry32). */
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
-}
-
 test.each([1, 2, 3, 4, 5, 6])("U1: every count equals a count by brute force, seed %d", async (seed) => {
-  const random = randomFrom(seed);
+  const choices = new Random(seed);
+  const random = (below: number): number => choices.integer(0, below - 1);
   const [admin, ...others] = Array.from({ length: 5 }, newUser) as [string, ...string[]];
   const ids = [await newConversation(admin, ...others), await newConversation(admin, ...others.slice(0, 2))];
   for (let step = 0; step < 60; step += 1) {

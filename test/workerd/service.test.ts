@@ -125,7 +125,8 @@ test("A8: it gets a chat token for a user, with the profile it names", async () 
 });
 
 test("A8: every route that asks for a credential names its scopes, and no other does", () => {
-  const open = ["GET /api/health", "GET /api/ready", "GET /api/conversations/:id/socket"];
+  const sockets = ["GET /api/conversations/:id/socket", "GET /api/inbox/socket"];
+  const open = ["GET /api/health", "GET /api/ready", ...sockets];
   const routes = app.routes
     .filter(({ method, path }) => method !== "ALL" && path.startsWith("/api/"))
     .map(({ method, path }) => `${method} ${path}`)

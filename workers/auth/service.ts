@@ -8,6 +8,8 @@ export const SCOPES = [
   "messages:read",
   "messages:write",
   "messages:system",
+  "settings:read",
+  "settings:write",
   "auth:token",
   "auth:revoke",
   /** Opens nothing: for a key that is to be switched off and kept. */
@@ -48,6 +50,8 @@ export const ROUTE_SCOPES: Record<string, readonly Scope[]> = {
   "PATCH /api/conversations/:id": ["conversations:write"],
   "DELETE /api/conversations/:id": ["conversations:write"],
   "PUT /api/conversations/:id/read": ["conversations:write"],
+  "GET /api/settings": ["settings:read"],
+  "PATCH /api/settings": ["settings:write"],
   "GET /api/conversations/:id/participants": ["conversations:read"],
   "POST /api/conversations/:id/participants": ["participants:write"],
   "PATCH /api/conversations/:id/participants/:user_id": ["participants:write"],

@@ -3,7 +3,7 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv } from "ajv";
 import addFormatsModule from "ajv-formats";
 import { expect, test } from "vitest";
-import { COMMAND_TYPES, durableEvent } from "../../protocol/frames.ts";
+import { COMMAND_TYPES, durableEvent, inboxEvent } from "../../protocol/frames.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { app } from "../app.ts";
 import type { AsyncApiDocument } from "./asyncapi.ts";
@@ -73,8 +73,10 @@ test("O2: the sockets are described by a valid AsyncAPI 3.0 document, with every
   expect(isValid.errors).toBeNull();
   const events = durableEvent.options.map((option) => option.shape.type.value);
   const others = ["ready", "synced", "auth.expiring", "auth.refreshed", "error"];
+  const live = ["read.updated", "user.typing", "presence.updated"];
+  const inbox = [...inboxEvent.options.map((option) => option.shape.type.value), "auth.refresh"];
   expect(Object.keys(document.components.messages).sort()).toEqual(
-    [...COMMAND_TYPES, ...events, ...others].sort(),
+    [...COMMAND_TYPES, ...events, ...others, ...live, ...inbox.map((type) => `inbox.${type}`)].sort(),
   );
 });
 

@@ -1,11 +1,26 @@
 import { z } from "zod";
-import { conversation, message, messageId, participant, timestamp } from "../../protocol/entities.ts";
+import {
+  conversation,
+  message,
+  messageId,
+  participant,
+  timestamp,
+  userSettings,
+} from "../../protocol/entities.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
 import { searchHit } from "../../protocol/rest.ts";
 
 /** What of an operation no validator knows. */
 export interface Operation {
-  tag: "Conversations" | "Participants" | "Messages" | "Reading" | "Search" | "Credentials" | "Service";
+  tag:
+    | "Conversations"
+    | "Participants"
+    | "Messages"
+    | "Reading"
+    | "Search"
+    | "Settings"
+    | "Credentials"
+    | "Service";
   summary: string;
   description?: string;
   /** Whether anybody may call it. */
@@ -111,6 +126,20 @@ export const OPERATIONS: Record<string, Operation> = {
     description: "Never moves back. Beyond the newest message is refused.",
     replies: { 200: data(readState) },
     errors: ["CONVERSATION_NOT_FOUND"],
+  },
+  "GET /api/settings": {
+    tag: "Settings",
+    summary: "What I decided for all my conversations",
+    replies: { 200: data(userSettings) },
+    errors: [],
+  },
+  "PATCH /api/settings": {
+    tag: "Settings",
+    summary: "Decide whether others see me online, and how far I have read",
+    description:
+      "Whoever is `invisible` looks offline to others, without a time, and is not seen typing. Without `read_receipts` others see 0 as `last_read_id`. Every conversation has been told when this answers.",
+    replies: { 200: data(userSettings) },
+    errors: [],
   },
   "GET /api/conversations/:id/participants": {
     tag: "Participants",

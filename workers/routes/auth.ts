@@ -4,7 +4,8 @@ import { refuse } from "../../protocol/errors.ts";
 import { type ExchangeToken, exchangeToken, revokeCredentials } from "../../protocol/rest.ts";
 import { issueChatToken } from "../auth/chat-token.ts";
 import { distrust } from "../auth/revocation.ts";
-import { type AppEnv, conversationObject } from "../context.ts";
+import { type AppEnv, conversationObject, inboxObject } from "../context.ts";
+import { tellAll } from "../membership.ts";
 import { RefusalError } from "../middleware/errors.ts";
 import { validated } from "../middleware/validated.ts";
 
@@ -33,8 +34,11 @@ export const authRoutes = new Hono<AppEnv>()
     await saveRevocation(c.get("db"), revocation);
     distrust(userId);
     const ids = await liveConversationsOf(c.get("db"), userId);
-    const failed = await tellAll(ids, (id) => conversationObject(c.env, id).revoke(revocation));
-    if (failed > 0) {
+    const [failed, inbox] = await Promise.all([
+      tellAll(ids, (id) => conversationObject(c.env, id).revoke(revocation)),
+      tellAll([userId], (id) => inboxObject(c.env, id).revoke(revocation)),
+    ]);
+    if (failed + inbox > 0) {
       throw new RefusalError(
         refuse("SERVICE_UNAVAILABLE", "Revoked, but some sockets may still be open. Try again.", {
           retry_after_ms: 1_000,
@@ -43,15 +47,3 @@ export const authRoutes = new Hono<AppEnv>()
     }
     return c.json({ data: { revoked_at: new Date(revocation.beforeMs).toISOString() } });
   });
-
-const TOLD_AT_ONCE = 50;
-
-/** Tells each conversation, some at a time. @returns how many could not be told */
-async function tellAll(ids: string[], tell: (id: string) => Promise<{ ok: boolean }>): Promise<number> {
-  let failed = 0;
-  for (let start = 0; start < ids.length; start += TOLD_AT_ONCE) {
-    const answers = await Promise.allSettled(ids.slice(start, start + TOLD_AT_ONCE).map(tell));
-    failed += answers.filter((answer) => answer.status === "rejected" || !answer.value.ok).length;
-  }
-  return failed;
-}

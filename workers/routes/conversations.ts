@@ -9,6 +9,7 @@ import {
   listConversations,
   listUnread,
   renameConversation,
+  toCursor,
   type Unread,
 } from "../../db/conversations.ts";
 import { type Conversation, timestamp } from "../../protocol/entities.ts";
@@ -23,7 +24,7 @@ import {
   updateConversation,
 } from "../../protocol/rest.ts";
 import { type AppContext, type AppEnv, conversationObject } from "../context.ts";
-import { settleChange } from "../membership.ts";
+import { announce, settleChange } from "../membership.ts";
 import { RefusalError, unwrap } from "../middleware/errors.ts";
 import { validated } from "../middleware/validated.ts";
 import { uuidV7 } from "../uuid-v7.ts";
@@ -59,6 +60,7 @@ export const conversationRoutes = new Hono<AppEnv>()
     if (input.location_hint && created.isNew) {
       unwrap(await conversationObject(c.env, created.id, input.location_hint).summary(userId));
     }
+    if (created.isNew) c.executionCtx.waitUntil(announce(c.env, c.get("db"), created.id));
     const listed = await getConversation(c.get("db"), created.id, userId);
     const conversation = listed && (created.isNew ? listed.conversation : await refresh(c, listed));
     if (!conversation) throw new RefusalError(conversationNotFound().error);
@@ -83,7 +85,7 @@ export const conversationRoutes = new Hono<AppEnv>()
     return c.json({
       data,
       has_more: hasMore,
-      ...(hasMore && last ? { next_cursor: encodeCursor(last) } : {}),
+      ...(hasMore && last ? { next_cursor: toCursor(last) } : {}),
     });
   })
   .get("/unread-count", async (c) => {
@@ -93,7 +95,12 @@ export const conversationRoutes = new Hono<AppEnv>()
         found.map((unread, index) => (index < UNREAD_ASKED ? refreshUnread(c, unread) : unread)),
       )
     ).flatMap((unread) => unread ?? []);
-    const counts = conversations.map(({ isActive: _, ...count }) => count);
+    const counts = conversations.map(({ id, unread_count, last_read_id, last_message_id }) => ({
+      id,
+      unread_count,
+      last_read_id,
+      last_message_id,
+    }));
     const total = counts.reduce((sum, { unread_count }) => sum + unread_count, 0);
     return c.json({ data: { total, conversations: counts } });
   })
@@ -119,10 +126,10 @@ export const conversationRoutes = new Hono<AppEnv>()
     const change = { id, actorId: userId };
     if (historyVisibility !== undefined) {
       const outcome = await changeHistoryVisibility(c.get("db"), { ...change, historyVisibility });
-      await settleChange(c, id, outcome);
+      await settleChange(c, outcome);
     }
     if (title !== undefined) {
-      await settleChange(c, id, await renameConversation(c.get("db"), { ...change, title }));
+      await settleChange(c, await renameConversation(c.get("db"), { ...change, title }));
     }
     const listed = await getConversation(c.get("db"), id, userId);
     const conversation = listed && (await refresh(c, listed));
@@ -131,11 +138,7 @@ export const conversationRoutes = new Hono<AppEnv>()
   })
   .delete("/:id", validated("param", conversationParams), async (c) => {
     const { id } = c.req.valid("param");
-    await settleChange(
-      c,
-      id,
-      await deleteConversation(c.get("db"), { id, actorId: c.get("identity").userId }),
-    );
+    await settleChange(c, await deleteConversation(c.get("db"), { id, actorId: c.get("identity").userId }));
     return c.body(null, 204);
   });
 
@@ -179,10 +182,6 @@ async function refreshUnread(c: AppContext, unread: Unread): Promise<Unread | nu
 async function sha256(text: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function encodeCursor({ updated_at, id }: Conversation): string {
-  return btoa(JSON.stringify([updated_at, id]));
 }
 
 function decodeCursor(cursor: string): ListCursor {

@@ -27,7 +27,7 @@ export const participantRoutes = new Hono<AppEnv>()
       const { user_ids, role = "member" } = c.req.valid("json");
       const actorId = c.get("identity").userId;
       const userIds = [...new Set(user_ids)];
-      await settleChange(c, id, await addParticipants(c.get("db"), { id, actorId, userIds, role }));
+      await settleChange(c, await addParticipants(c.get("db"), { id, actorId, userIds, role }));
       return c.json({ data: await participantsOf(c, id), has_more: false }, 201);
     },
   )
@@ -40,7 +40,6 @@ export const participantRoutes = new Hono<AppEnv>()
       const { role } = c.req.valid("json");
       await settleChange(
         c,
-        id,
         await changeRole(c.get("db"), { id, actorId: c.get("identity").userId, userId, role }),
       );
       const participant = (await participantsOf(c, id)).find(({ user_id }) => user_id === userId);
@@ -52,7 +51,6 @@ export const participantRoutes = new Hono<AppEnv>()
     const { id, user_id: userId } = c.req.valid("param");
     await settleChange(
       c,
-      id,
       await removeParticipant(c.get("db"), { id, actorId: c.get("identity").userId, userId }),
     );
     return c.body(null, 204);
@@ -65,13 +63,15 @@ async function participantsOf(c: AppContext, id: string): Promise<Participant[]>
   if (!found) throw new RefusalError(conversationNotFound().error);
   const told = found.activated ? await conversationObject(c.env, id).participants(userId) : null;
   const live = new Map(told?.ok ? told.value.map((participant) => [participant.user_id, participant]) : []);
-  return found.participants.map(({ visible_from_id: _, ...participant }) => {
-    const { online = false, last_read_id = 0 } = live.get(participant.user_id) ?? {};
+  return found.participants.map(({ visible_from_id: _, settings, ...participant }) => {
+    const { invisible, read_receipts: isShown } = settings;
+    const { online, last_read_id = 0, last_seen_at } = live.get(participant.user_id) ?? participant;
+    const lastReadId = Math.max(participant.last_read_id, last_read_id);
     return {
       ...participant,
-      online,
-      last_seen_at: null,
-      last_read_id: Math.max(participant.last_read_id, last_read_id),
+      online: online && !invisible,
+      last_seen_at: last_seen_at ?? participant.last_seen_at,
+      last_read_id: isShown || participant.user_id === userId ? lastReadId : 0,
     };
   });
 }

@@ -1,19 +1,48 @@
 import { Hono } from "hono";
 import { openDatabase } from "../../db/client.ts";
-import { CONNECT_HEADER, type ConnectRequest } from "../../durable-objects/rpc.ts";
+import type { Caller } from "../../durable-objects/door.ts";
+import { CONNECT_HEADER, type ConnectRequest, type InboxRpc } from "../../durable-objects/rpc.ts";
 import { CLOSE } from "../../protocol/close-codes.ts";
 import { refuse } from "../../protocol/errors.ts";
-import { conversationParams, socketQuery } from "../../protocol/rest.ts";
+import { conversationParams, inboxQuery, socketQuery } from "../../protocol/rest.ts";
 import { BEARER_SUBPROTOCOL_PREFIX, SUBPROTOCOL } from "../../protocol/version.ts";
 import { authenticateRequest } from "../auth/request-credential.ts";
 import { unlessRevoked } from "../auth/revocation.ts";
-import { type AppContext, type AppEnv, conversationObject } from "../context.ts";
+import { type AppContext, type AppEnv, conversationObject, inboxObject } from "../context.ts";
 import { rememberProfile } from "../middleware/authenticated.ts";
 import { RefusalError } from "../middleware/errors.ts";
 import { addressOf, isLimited } from "../middleware/rate-limit.ts";
 import { reportSettings } from "../middleware/settings.ts";
 
-export const socketRoutes = new Hono<AppEnv>().get("/conversations/:id/socket", async (c) => {
+export const socketRoutes = new Hono<AppEnv>()
+  .get("/conversations/:id/socket", (c) =>
+    upgrade(c, (caller, expiresAt) => {
+      const params = conversationParams.safeParse(c.req.param());
+      if (!params.success) return closed(CLOSE.conversationNotFound, "There is no such conversation.");
+      const query = socketQuery.safeParse(c.req.query());
+      if (!query.success) {
+        const reason = "since must be a whole number, epoch text, client_id at most 64 long";
+        return closed(CLOSE.protocolViolation, reason);
+      }
+      const { client_id: clientId = null, ...position } = query.data;
+      const object = conversationObject(c.env, params.data.id);
+      return connect(c, object, { caller, expiresAt, clientId, ...position });
+    }),
+  )
+  .get("/inbox/socket", (c) =>
+    upgrade(c, (caller, expiresAt) => {
+      const query = inboxQuery.safeParse(c.req.query());
+      if (!query.success) return closed(CLOSE.protocolViolation, "client_id must be at most 64 long");
+      const { client_id: clientId = null } = query.data;
+      return connect(c, inboxObject(c.env, caller.userId), { caller, expiresAt, clientId });
+    }),
+  );
+
+/** Checks who asks for a socket, and hands them on. */
+async function upgrade(
+  c: AppContext,
+  admit: (caller: Caller, expiresAt: number | null) => Response | Promise<Response>,
+): Promise<Response> {
   if (c.req.header("Upgrade")?.toLowerCase() !== "websocket") {
     throw new RefusalError(refuse("VALIDATION_FAILED", "This route takes WebSocket upgrades only.").error);
   }
@@ -40,36 +69,17 @@ export const socketRoutes = new Hono<AppEnv>().get("/conversations/:id/socket", 
   const { userId, name, avatarUrl, expiresAt, jti, issuedAtMs } = result.identity;
   if (await isLimited(c.env, "USER_LIMIT", `user ${userId}`)) return tooManyUpgrades();
   rememberProfile(c, result.identity);
-
-  const params = conversationParams.safeParse(c.req.param());
-  if (!params.success) return closed(CLOSE.conversationNotFound, "There is no such conversation.");
-  const query = socketQuery.safeParse(c.req.query());
-  if (!query.success)
-    return closed(
-      CLOSE.protocolViolation,
-      "since must be a whole number, epoch text, client_id at most 64 long",
-    );
-  const { client_id: clientId = null, ...position } = query.data;
-  return connect(c, {
-    conversationId: params.data.id,
-    caller: {
-      userId,
-      name,
-      avatarUrl,
-      jti,
-      issuedAtMs,
-      address,
-    },
-    expiresAt,
-    clientId,
-    ...position,
-  });
-});
+  return admit({ userId, name, avatarUrl, jti, issuedAtMs, address }, expiresAt);
+}
 
 /** Hands the upgrade to the object. Only what the Worker vouches for goes along: no header of the client. */
-async function connect(c: AppContext, request: ConnectRequest): Promise<Response> {
+async function connect(
+  c: AppContext,
+  object: Pick<InboxRpc, "fetch">,
+  request: ConnectRequest,
+): Promise<Response> {
   try {
-    return await conversationObject(c.env, request.conversationId).fetch("https://conversation/", {
+    return await object.fetch("https://object/", {
       headers: { Upgrade: "websocket", [CONNECT_HEADER]: encodeURIComponent(JSON.stringify(request)) },
     });
   } catch (error) {

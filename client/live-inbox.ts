@@ -1,0 +1,119 @@
+import type { Conversation, UserSettings } from "../protocol/entities.ts";
+import type { InboxEvent } from "../protocol/frames.ts";
+import type { ChatApi, ReadState } from "./api.ts";
+import type { Environment } from "./environment.ts";
+import { ChatError } from "./errors.ts";
+import { Handle } from "./handle.ts";
+import { applyInboxEvent, applyPage, EMPTY_INBOX, type InboxList, type Presence } from "./inbox-list.ts";
+import { type LinkState, LiveLink } from "./live-link.ts";
+
+/** All of a user's conversations at one moment. Never changed: a change makes a new one. */
+export interface InboxState extends LinkState {
+  /** Newest activity first: those that are loaded. */
+  readonly conversations: readonly Conversation[];
+  /** Whether older conversations exist. */
+  readonly has_more: boolean;
+  readonly loading_more: boolean;
+  /** Unread messages of all conversations. */
+  readonly unread_total: number;
+  /** Those of each, also of conversations that are not loaded, by id. */
+  readonly unread: ReadonlyMap<string, ReadState>;
+  /** Others of whom it was told, by their ids. Whoever is not in it is not online. */
+  readonly presence: ReadonlyMap<string, Presence>;
+  /** null before the first connection. */
+  readonly settings: UserSettings | null;
+}
+
+/** What an inbox tells the client it belongs to. */
+export interface InboxObserver {
+  failure(error: ChatError): void;
+  event(event: InboxEvent): void;
+  /** Nobody needs it. */
+  released(): void;
+}
+
+/** The user's inbox. When everybody comes back at once, it leaves the first moments to what is open on the screen. */
+export class LiveInbox extends LiveLink<InboxState, InboxEvent> {
+  readonly #api: ChatApi;
+  readonly #observer: InboxObserver;
+  #list: InboxList = EMPTY_INBOX;
+  #loading: Promise<void> | null = null;
+
+  constructor(env: Environment, api: ChatApi, observer: InboxObserver) {
+    const { reconnect } = env;
+    super("inbox", { ...env, reconnect: { ...reconnect, firstMs: reconnect.firstMs * 4 } });
+    this.#api = api;
+    this.#observer = observer;
+  }
+
+  loadMore(): Promise<void> {
+    const { next_cursor: cursor } = this.#list;
+    if (cursor === null) return Promise.resolve();
+    this.#loading ??= this.#load(cursor).finally(() => {
+      this.#loading = null;
+      this.publish();
+    });
+    this.publish();
+    return this.#loading;
+  }
+
+  async #load(cursor: string): Promise<void> {
+    const page = await this.#api.listConversations({ cursor, limit: this.env.pageSize });
+    // Otherwise the list began anew meanwhile, and goes on elsewhere.
+    if (this.#list.next_cursor === cursor) this.#list = applyPage(this.#list, page);
+  }
+
+  protected handle(event: InboxEvent): void {
+    this.#list = applyInboxEvent(this.#list, event);
+    if (event.type === "synced") this.succeeded();
+    if (event.type === "error") {
+      const error = ChatError.fromWire(event.error);
+      this.news.push(() => this.failed(error));
+    }
+    this.news.push(() => this.#observer.event(event));
+  }
+
+  protected ended(): void {}
+
+  protected failed(error: ChatError): void {
+    this.#observer.failure(error);
+  }
+
+  protected released(): void {
+    this.#observer.released();
+  }
+
+  protected snapshot(): InboxState {
+    const { next_cursor, removed: _, user_id: __, ...shown } = this.#list;
+    return Object.freeze({
+      status: this.status,
+      reason: this.reason,
+      has_more: next_cursor !== null,
+      loading_more: this.#loading !== null,
+      ...shown,
+    });
+  }
+}
+
+/**
+ * One user of the inbox: a view, a component. All handles share one connection and one state; when the last one leaves,
+ * the connection closes.
+ */
+export class InboxHandle extends Handle<InboxState> {
+  readonly #live: LiveInbox;
+
+  /** Made by `ChatClient.joinInbox`. */
+  constructor(live: LiveInbox) {
+    super(live);
+    this.#live = live;
+  }
+
+  /**
+   * Loads the page of conversations after the last one, once at a time. Does nothing when there is none.
+   *
+   * @throws ChatError as REST calls do
+   */
+  loadMore(): Promise<void> {
+    return this.#live.loadMore();
+  }
+}
