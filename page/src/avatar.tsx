@@ -13,7 +13,7 @@ export function Avatar({
   id: string;
   name: string;
   url?: string | null;
-  size?: "small" | "medium" | "large";
+  size?: "tiny" | "small" | "medium" | "large";
   shape?: "person" | "group";
 }) {
   const [isBroken, setBroken] = useState(false);

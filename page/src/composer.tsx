@@ -17,12 +17,15 @@ export function Composer({
   textarea,
   draftKey,
   isDisabled,
+  onTyping,
   onSend,
   onEditLast,
 }: {
   textarea: RefObject<HTMLTextAreaElement | null>;
   draftKey: string;
   isDisabled: boolean;
+  /** With each change of the text: whether there is any. */
+  onTyping: (isTyping: boolean) => void;
   onSend: (text: string) => Promise<unknown>;
   /** Arrow up in an empty field. */
   onEditLast: () => void;
@@ -80,7 +83,10 @@ export function Composer({
           enterKeyHint="send"
           disabled={isDisabled}
           data-testid="composer"
-          onChange={(event) => change(event.target.value)}
+          onChange={(event) => {
+            change(event.target.value);
+            onTyping(event.target.value.trim() !== "");
+          }}
           onKeyDown={onKeyDown}
         />
         <button

@@ -1,11 +1,11 @@
 import { useEffect, useState } from "react";
-import type { ConversationState } from "../../client/index.ts";
+import type { ConversationState, InboxState } from "../../client/index.ts";
 
 /** What a user is told of the connection. */
 export type Connectivity = "connecting" | "syncing" | "live" | "offline" | "closed";
 
 /** On the way for the first time is connecting; trying again after a loss is being offline. */
-export function connectivityOf({ status, reason }: ConversationState): Connectivity {
+export function connectivityOf({ status, reason }: ConversationState | InboxState): Connectivity {
   switch (status) {
     case "disconnected":
       return "connecting";

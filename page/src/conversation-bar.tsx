@@ -1,21 +1,26 @@
-import type { Conversation } from "../../protocol/entities.ts";
+import type { Conversation, Participant } from "../../protocol/entities.ts";
 import { Avatar } from "./avatar.tsx";
 import { ConnectionStatus } from "./connection-status.tsx";
 import type { Connectivity } from "./connectivity.ts";
 import { useI18n } from "./i18n.ts";
 import { Icon } from "./icons.tsx";
 import type { Face } from "./people.ts";
+import { PresenceLine } from "./presence-line.tsx";
 import { closeConversation } from "./route.ts";
 
 /** Who this conversation is with, and how the connection is. */
 export function ConversationBar({
   face,
   conversation,
+  participants,
+  myId,
   connectivity,
   onDetails,
 }: {
   face: Face | null;
   conversation: Conversation | null;
+  participants: readonly Participant[];
+  myId: string;
   connectivity: Connectivity;
   onDetails: () => void;
 }) {
@@ -49,7 +54,15 @@ export function ConversationBar({
           />
           <span className="pane-names">
             <bdi className="pane-name">{face.name}</bdi>
-            {conversation.type === "group" && <small>{t.participants(conversation.participant_count)}</small>}
+            {(connectivity === "live" || conversation.type === "group") && (
+              <small data-testid="presence">
+                <PresenceLine
+                  conversation={conversation}
+                  participants={connectivity === "live" ? participants : []}
+                  myId={myId}
+                />
+              </small>
+            )}
           </span>
         </button>
       )}

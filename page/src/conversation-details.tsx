@@ -6,6 +6,7 @@ import { Avatar } from "./avatar.tsx";
 import { Dialog } from "./dialog.tsx";
 import { describeError } from "./errors.ts";
 import { useI18n } from "./i18n.ts";
+import { WithOnlineDot } from "./online-dot.tsx";
 import { personOf } from "./people.ts";
 
 /** Who takes part; an admin of a group can rename it. */
@@ -70,11 +71,13 @@ export function ConversationDetails({
         </p>
       )}
       <ul className="people" aria-label={t.participants(participants.length)}>
-        {participants.map(({ user_id, role }) => {
+        {participants.map(({ user_id, role, online }) => {
           const person = personOf(user_id, participants, t);
           return (
             <li key={user_id} className="person" data-testid={`participant-${user_id}`}>
-              <Avatar id={user_id} name={person.name} url={person.avatar_url} size="small" />
+              <WithOnlineDot isOnline={online && user_id !== myId} testId={`participant-online-${user_id}`}>
+                <Avatar id={user_id} name={person.name} url={person.avatar_url} size="small" />
+              </WithOnlineDot>
               <bdi>{person.name}</bdi>
               {user_id === myId && <span className="tag">{t.you}</span>}
               <span className="spacer" />

@@ -4,7 +4,8 @@ import { Avatar } from "./avatar.tsx";
 import { listTime } from "./format.ts";
 import { useI18n, type Words } from "./i18n.ts";
 import { messageText, systemText } from "./message-text.ts";
-import { faceOf, personOf } from "./people.ts";
+import { WithOnlineDot } from "./online-dot.tsx";
+import { faceOf, otherOf, personOf } from "./people.ts";
 import { hrefOf, openConversation } from "./route.ts";
 
 /** One line of the list. */
@@ -13,18 +14,21 @@ export function ConversationItem({
   participants,
   myId,
   isOpen,
+  isOnline,
+  unreadCount,
 }: {
   conversation: Conversation;
   participants: readonly Participant[];
   myId: string;
   isOpen: boolean;
+  isOnline: (userId: string) => boolean;
+  unreadCount: number;
 }) {
   const { t, language } = useI18n();
   const face = faceOf(conversation, participants, myId, t);
   const last = conversation.last_message;
   const at = new Date(last?.created_at ?? conversation.created_at);
-  // What is on screen is being read, whatever the server has heard of it so far.
-  const unreadCount = isOpen ? 0 : conversation.me.unread_count;
+  const otherId = otherOf(conversation, participants, myId);
 
   const open = (event: MouseEvent) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
@@ -41,7 +45,9 @@ export function ConversationItem({
         data-testid={`conversation-${conversation.id}`}
         onClick={open}
       >
-        <Avatar id={face.avatarId} name={face.avatarName} url={face.avatarUrl} shape={face.shape} />
+        <WithOnlineDot isOnline={otherId !== null && isOnline(otherId)} testId={`online-${conversation.id}`}>
+          <Avatar id={face.avatarId} name={face.avatarName} url={face.avatarUrl} shape={face.shape} />
+        </WithOnlineDot>
         <span className="conversation-text">
           <span className="conversation-top">
             <bdi className="conversation-name">{face.name}</bdi>
@@ -72,7 +78,8 @@ function preview(
   t: Words,
 ): string {
   if (last.type === "system") return systemText(last, (id) => personOf(id, participants, t).name, t);
-  const text = last.deleted_at ? t.deleted : messageText(last.body);
+  if (last.deleted_at) return t.deleted;
+  const text = messageText(last.body);
   if (last.sender_id === myId) return t.yourPreview(text);
   return type === "group" ? `${personOf(last.sender_id, participants, t).name}: ${text}` : text;
 }

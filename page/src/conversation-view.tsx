@@ -9,26 +9,36 @@ import { DeleteDialog } from "./delete-dialog.tsx";
 import { useI18n } from "./i18n.ts";
 import type { MessageActions } from "./message-row.tsx";
 import { OfflineBanner } from "./offline-banner.tsx";
-import { faceOf } from "./people.ts";
+import { faceOf, personOf } from "./people.ts";
 import { Timeline } from "./timeline.tsx";
-import type { ConversationList } from "./use-conversations.ts";
+import { TypingLine } from "./typing-line.tsx";
 
 interface Props {
   chat: ChatClient;
   user: DemoUser;
   conversationId: string;
-  /** Shows some of what happens here. */
-  list: ConversationList;
+  /** Told which conversation is being read, and when none is. */
+  onReading: (conversationId: string | null) => void;
 }
 
-/** Joins a conversation while it is on screen. */
+/** Joins a conversation while it is on screen, and again when whoever was removed from it is added. */
 export function ConversationView(props: Props) {
   const { chat, conversationId } = props;
   const [handle, setHandle] = useState<ConversationHandle | null>(null);
   useEffect(() => {
-    const joined = chat.joinConversation(conversationId);
+    let joined = chat.joinConversation(conversationId);
     setHandle(joined);
-    return () => joined.leave();
+    const unsubscribe = chat.onInbox("conversation.added", ({ conversation }) => {
+      if (conversation.id !== conversationId || joined.state.status !== "closed") return;
+      joined.leave();
+      joined = chat.joinConversation(conversationId);
+      setHandle(joined);
+    });
+    return () => {
+      unsubscribe();
+      joined.setTyping(false);
+      joined.leave();
+    };
   }, [chat, conversationId]);
   if (!handle) return <main className="pane" />;
   return <OpenConversation {...props} handle={handle} />;
@@ -38,7 +48,7 @@ function OpenConversation({
   chat,
   user,
   conversationId,
-  list: { refresh, see },
+  onReading,
   handle,
 }: Props & { handle: ConversationHandle }) {
   const { t } = useI18n();
@@ -46,25 +56,11 @@ function OpenConversation({
   const [editingId, setEditingId] = useState<number | null>(null);
   const [deletingId, setDeletingId] = useState<number | null>(null);
   const [hasDetails, setDetails] = useState(false);
+  const [isReading, setReading] = useState(false);
   const composer = useRef<HTMLTextAreaElement>(null);
   const { conversation, participants, messages, pending } = state;
   const connectivity = connectivityOf(state);
   const face = conversation && faceOf(conversation, participants, user.id, t);
-
-  const isLive = connectivity === "live";
-  // biome-ignore lint/correctness/useExhaustiveDependencies: each change of the conversation counts.
-  useEffect(() => {
-    if (!isLive) return;
-    // One call for a burst of changes.
-    const timer = setTimeout(refresh, 150);
-    return () => clearTimeout(timer);
-  }, [state.seq, isLive, refresh]);
-  const last = messages.at(-1) ?? null;
-  const title = conversation?.title ?? null;
-  const isKnown = conversation !== null;
-  useEffect(() => {
-    if (isKnown) see(conversationId, title, last);
-  }, [isKnown, conversationId, title, last, see]);
 
   const actions = useMemo<MessageActions>(
     () => ({
@@ -81,6 +77,10 @@ function OpenConversation({
     }),
     [handle],
   );
+  useEffect(() => {
+    onReading(isReading && connectivity !== "closed" ? conversationId : null);
+    return () => onReading(null);
+  }, [isReading, connectivity, onReading, conversationId]);
   const editLast = () => {
     const last = messages.findLast(
       ({ sender_id, deleted_at, body }) => sender_id === user.id && !deleted_at && body?.text !== undefined,
@@ -93,6 +93,8 @@ function OpenConversation({
       <ConversationBar
         face={face}
         conversation={conversation}
+        participants={participants}
+        myId={user.id}
         connectivity={connectivity}
         onDetails={() => setDetails(true)}
       />
@@ -105,16 +107,19 @@ function OpenConversation({
           name={face?.name ?? ""}
           editingId={editingId}
           actions={actions}
+          onReading={setReading}
         />
       ) : (
         <div className="timeline timeline-waiting">
           {connectivity !== "closed" && <output className="waiting">{t.loading}</output>}
         </div>
       )}
+      <TypingLine names={state.typing.map((id) => personOf(id, participants, t).name)} />
       <Composer
         textarea={composer}
         draftKey={`draft ${user.id} ${conversationId}`}
         isDisabled={connectivity === "closed"}
+        onTyping={(isTyping) => handle.setTyping(isTyping)}
         onSend={(text) => handle.send({ text })}
         onEditLast={editLast}
       />

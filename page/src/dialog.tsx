@@ -2,7 +2,7 @@ import { type ReactNode, useEffect, useId, useRef } from "react";
 import { useI18n } from "./i18n.ts";
 import { Icon } from "./icons.tsx";
 
-/** A modal dialog; the browser keeps the focus inside and gives it back afterwards. Esc closes it. */
+/** A modal dialog: it keeps the focus inside and gives it back afterwards. Esc closes it. */
 export function Dialog({
   title,
   onClose,
@@ -18,9 +18,12 @@ export function Dialog({
   const dialog = useRef<HTMLDialogElement>(null);
   const titleId = useId();
   useEffect(() => {
-    const element = dialog.current;
-    element?.showModal();
-    return () => element?.close();
+    const before = document.activeElement;
+    dialog.current?.showModal();
+    return () => {
+      // The browser gives the focus back when a dialog closes, and not when it is gone from the page.
+      if (document.activeElement === document.body && before instanceof HTMLElement) before.focus();
+    };
   }, []);
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: Esc is the keyboard's way; the click is one on the backdrop.

@@ -51,6 +51,17 @@ export function listTime(language: Language, t: Words, date: Date, now = new Dat
   }
 }
 
+/** How long ago: in minutes, hours or days, and a date where that says more. */
+export function agoText(language: Language, t: Words, date: Date, now = new Date()): string {
+  const minutes = Math.floor((now.getTime() - date.getTime()) / 60_000);
+  if (minutes < 1) return t.justNow;
+  const format = new Intl.RelativeTimeFormat(language);
+  if (minutes < 60) return format.format(-minutes, "minute");
+  if (minutes < 24 * 60) return format.format(-Math.floor(minutes / 60), "hour");
+  const days = daysBetween(date, now);
+  return days < 7 ? format.format(-days, "day") : listTime(language, t, date, now);
+}
+
 export const number = (language: Language, value: number): string =>
   new Intl.NumberFormat(language).format(value);
 

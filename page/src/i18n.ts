@@ -21,6 +21,26 @@ const en = {
   showMore: "Show more",
   retry: "Try again",
   loading: "Loading…",
+  reconnecting: "Reconnecting…",
+  settings: "Settings",
+  appearOffline: "Appear offline",
+  appearOfflineHint:
+    "To others you are gone from now on, and they do not see you type. Read receipts are set below.",
+  readReceipts: "Read receipts",
+  readReceiptsHint: "Others see how far you have read.",
+  settingsFailed: "This could not be changed.",
+  online: "online",
+  notOnline: "offline",
+  onlineCount: (count: number) => `${count} online`,
+  lastSeen: (ago: string) => `last seen ${ago}`,
+  justNow: "just now",
+  typing: (names: readonly string[]) => {
+    const [first, second] = names;
+    if (names.length > 2) return "Several people are typing…";
+    return second ? `${first} and ${second} are typing…` : `${first} is typing…`;
+  },
+  read: "Read",
+  readBy: (names: readonly string[]) => `Read by ${names.join(", ")}`,
   listFailed: "The conversations could not be loaded.",
   noMessagesYet: "No messages yet",
   yourPreview: (text: string) => `You: ${text}`,
@@ -47,6 +67,7 @@ const en = {
   log: "Messages",
   emptyTitle: "Nothing here yet",
   emptyHint: (name: string) => `Say hello to ${name}.`,
+  emptyGroupHint: "Say hello to everybody.",
   beginning: "The beginning of the conversation",
   loadOlder: "Load older messages",
   olderFailed: "Older messages could not be loaded.",
@@ -128,6 +149,26 @@ const ko: Words = {
   showMore: "더 보기",
   retry: "다시 시도",
   loading: "불러오는 중…",
+  reconnecting: "다시 연결하는 중…",
+  settings: "설정",
+  appearOffline: "오프라인으로 표시",
+  appearOfflineHint:
+    "지금부터 다른 사람에게는 나간 것으로 보이고, 입력 중인 것도 보이지 않아요. 읽음 확인은 아래에서 따로 정해요.",
+  readReceipts: "읽음 표시",
+  readReceiptsHint: "내가 어디까지 읽었는지 다른 사람이 볼 수 있어요.",
+  settingsFailed: "바꾸지 못했어요.",
+  online: "접속 중",
+  notOnline: "오프라인",
+  onlineCount: (count) => `${count}명 접속 중`,
+  lastSeen: (ago) => `마지막 접속: ${ago}`,
+  justNow: "방금",
+  typing: (names) => {
+    const [first, second] = names;
+    if (names.length > 2) return "여러 명이 입력하고 있어요…";
+    return second ? `${first}님과 ${second}님이 입력하고 있어요…` : `${first}님이 입력하고 있어요…`;
+  },
+  read: "읽음",
+  readBy: (names) => `${names.map((name) => `${name}님`).join(", ")}이 읽음`,
   listFailed: "대화 목록을 불러오지 못했어요.",
   noMessagesYet: "아직 메시지가 없어요",
   yourPreview: (text) => `나: ${text}`,
@@ -154,6 +195,7 @@ const ko: Words = {
   log: "메시지",
   emptyTitle: "아직 메시지가 없어요",
   emptyHint: (name) => `${name} 님에게 먼저 인사해 보세요.`,
+  emptyGroupHint: "모두에게 먼저 인사해 보세요.",
   beginning: "대화의 시작이에요",
   loadOlder: "이전 메시지 보기",
   olderFailed: "이전 메시지를 불러오지 못했어요.",

@@ -37,6 +37,13 @@ const shapes = {
       <path d="M12 7.500v5.500M12 16.300v.2" />
     </>
   ),
+  settings: (
+    <>
+      <path d="M4 7h9M18 7h2M4 17h2M11 17h9" />
+      <circle cx="15.500" cy="7" r="2.500" />
+      <circle cx="8.500" cy="17" r="2.500" />
+    </>
+  ),
   check: <path d="M5 12.500l4.500 4.500L19 7.500" />,
 };
 

@@ -2,8 +2,9 @@ import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { useI18n } from "./i18n.ts";
 import { Icon } from "./icons.tsx";
 
-/** Room that the open menu needs below its button, in pixels. */
+/** Room that the open menu needs below its button and beside it, in pixels. */
 const MENU_HEIGHT_PX = 150;
+const MENU_WIDTH_PX = 180;
 
 /**
  * What can be done with one message. Only one such button of a timeline is a Tab stop; the timeline
@@ -24,6 +25,7 @@ export function MessageMenu({
 }) {
   const { t } = useI18n();
   const [placement, setPlacement] = useState<"closed" | "below" | "above">("closed");
+  const [side, setSide] = useState<"start" | "end">("end");
   const root = useRef<HTMLDivElement>(null);
   const button = useRef<HTMLButtonElement>(null);
   const isOpen = placement !== "closed";
@@ -40,7 +42,8 @@ export function MessageMenu({
   }, [isOpen]);
 
   const open = () => {
-    const bottom = button.current?.getBoundingClientRect().bottom ?? 0;
+    const { bottom = 0, right = 0 } = button.current?.getBoundingClientRect() ?? {};
+    setSide(right < MENU_WIDTH_PX ? "start" : "end");
     const end = button.current?.closest("[role=log]")?.getBoundingClientRect().bottom ?? window.innerHeight;
     setPlacement(bottom + MENU_HEIGHT_PX > end ? "above" : "below");
   };
@@ -95,7 +98,7 @@ export function MessageMenu({
       </button>
       {isOpen && (
         <div
-          className={`menu-list menu-${placement}`}
+          className={`menu-list menu-${placement} menu-${side}`}
           role="menu"
           tabIndex={-1}
           aria-label={t.messageMenu}

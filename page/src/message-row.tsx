@@ -1,4 +1,4 @@
-import { memo } from "react";
+import { memo, type ReactNode } from "react";
 import type { Message } from "../../protocol/entities.ts";
 import { Avatar } from "./avatar.tsx";
 import { clockTime, fullTime } from "./format.ts";
@@ -31,6 +31,7 @@ export const MessageRow = memo(function MessageRow({
   isEditing,
   isTabStop,
   actions,
+  receipt,
 }: {
   message: Message;
   sender: Person;
@@ -40,6 +41,8 @@ export const MessageRow = memo(function MessageRow({
   isEditing: boolean;
   isTabStop: boolean;
   actions: MessageActions;
+  /** Who has read it, under the one message that says so. */
+  receipt: ReactNode;
 } & Place) {
   const { t, language } = useI18n();
   const isDeleted = message.deleted_at !== null;
@@ -103,6 +106,7 @@ export const MessageRow = memo(function MessageRow({
             </div>
           </div>
         )}
+        {receipt}
       </div>
     </li>
   );

@@ -45,6 +45,16 @@ export function faceOf(
   return { name, avatarId: conversation.id, avatarName: name, avatarUrl: null, shape: "group" };
 }
 
+/** Whom a direct conversation is with; null for a group. */
+export function otherOf(
+  conversation: Conversation,
+  participants: readonly Participant[],
+  myId: string,
+): string | null {
+  if (conversation.type !== "direct") return null;
+  return otherIds(conversation, participants, myId)[0] ?? null;
+}
+
 function otherIds(conversation: Conversation, participants: readonly Participant[], myId: string): string[] {
   if (participants.length > 0) {
     return participants.map(({ user_id }) => user_id).filter((id) => id !== myId);

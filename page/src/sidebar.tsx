@@ -2,24 +2,28 @@ import type { KeyboardEvent } from "react";
 import type { DemoUser } from "../../dev/demo-users.ts";
 import { Avatar } from "./avatar.tsx";
 import { ConversationItem } from "./conversation-item.tsx";
-import { describeError } from "./errors.ts";
+import { describeError, reasonText } from "./errors.ts";
 import { useI18n } from "./i18n.ts";
 import { Icon } from "./icons.tsx";
 import { PreferenceButtons } from "./preference-buttons.tsx";
 import { chooseUser, hrefOf } from "./route.ts";
-import type { ConversationList } from "./use-conversations.ts";
+import type { ConversationList } from "./use-inbox.ts";
 
 /** Who I am, my conversations, and the way to a second window. */
 export function Sidebar({
   user,
   list,
   openId,
+  readingId,
   onCreate,
+  onSettings,
 }: {
   user: DemoUser;
   list: ConversationList;
   openId: string | null;
+  readingId: string | null;
   onCreate: () => void;
+  onSettings: () => void;
 }) {
   const { t } = useI18n();
   return (
@@ -45,6 +49,11 @@ export function Sidebar({
       </header>
       <div className="sidebar-title">
         <h1>{t.conversations}</h1>
+        {list.isCutOff && list.status === "ready" && (
+          <output className="inbox-status" data-testid="inbox-status">
+            {list.connectivity === "closed" ? reasonText(list.reason, t) : t.reconnecting}
+          </output>
+        )}
         <button
           type="button"
           className="icon-button icon-button-strong"
@@ -57,7 +66,7 @@ export function Sidebar({
         </button>
       </div>
       <nav className="sidebar-list" aria-label={t.conversations} onKeyDown={moveFocus}>
-        <ListContent user={user} list={list} openId={openId} onCreate={onCreate} />
+        <ListContent user={user} list={list} openId={openId} readingId={readingId} onCreate={onCreate} />
       </nav>
       <footer className="sidebar-foot">
         <a
@@ -69,6 +78,17 @@ export function Sidebar({
         >
           <Icon name="window" /> {t.openWindow}
         </a>
+        <button
+          type="button"
+          className="icon-button"
+          aria-label={t.settings}
+          title={t.settings}
+          aria-haspopup="dialog"
+          data-testid="settings"
+          onClick={onSettings}
+        >
+          <Icon name="settings" />
+        </button>
       </footer>
     </aside>
   );
@@ -78,28 +98,35 @@ function ListContent({
   user,
   list,
   openId,
+  readingId,
   onCreate,
 }: {
   user: DemoUser;
   list: ConversationList;
   openId: string | null;
+  readingId: string | null;
   onCreate: () => void;
 }) {
   const { t } = useI18n();
-  const failure = list.error !== null && (
+  const isLoading = list.status === "loading";
+  const failure = (list.error !== null || (isLoading && list.isCutOff)) && (
     <div className="list-error" role="alert" data-testid="list-error">
       <p>
-        {t.listFailed} <span>{describeError(list.error, t)}</span>
+        {t.listFailed} <span>{isLoading ? reasonText(list.reason, t) : describeError(list.error, t)}</span>
       </p>
-      <button type="button" className="button button-quiet" data-testid="list-retry" onClick={list.refresh}>
+      <button
+        type="button"
+        className="button button-quiet"
+        data-testid="list-retry"
+        onClick={isLoading ? list.tryNow : list.loadMore}
+      >
         {t.retry}
       </button>
     </div>
   );
-  if (list.status === "loading") return failure || <ListSkeleton label={t.loading} />;
+  if (isLoading) return failure || <ListSkeleton label={t.loading} />;
   return (
     <>
-      {failure}
       {list.conversations.length === 0 && (
         <div className="list-empty" data-testid="list-empty">
           <h2>{t.noConversations}</h2>
@@ -117,10 +144,15 @@ function ListContent({
             participants={list.participants.get(conversation.id) ?? []}
             myId={user.id}
             isOpen={conversation.id === openId}
+            isOnline={list.isOnline}
+            unreadCount={
+              conversation.id === readingId ? 0 : (list.unread.get(conversation.id)?.unread_count ?? 0)
+            }
           />
         ))}
       </ul>
-      {list.hasMore && (
+      {failure}
+      {list.hasMore && !failure && (
         <button type="button" className="text-button list-more" onClick={list.loadMore}>
           {t.showMore}
         </button>

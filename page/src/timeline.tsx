@@ -15,8 +15,11 @@ import { type MessageActions, MessageRow } from "./message-row.tsx";
 import { systemText } from "./message-text.ts";
 import { PendingRow } from "./pending-row.tsx";
 import { type Person, personOf } from "./people.ts";
+import { ReadReceipt } from "./read-receipt.tsx";
+import { receiptOf } from "./receipts.ts";
 import { type Row, toRows } from "./timeline-rows.ts";
 import { useTimelineScroll } from "./use-timeline-scroll.ts";
+import { useIsVisible } from "./use-visible.ts";
 
 /** Older messages are asked for when this much is left above, in pixels. */
 const LOAD_WITHIN_PX = 600;
@@ -29,6 +32,7 @@ export function Timeline({
   name,
   editingId,
   actions,
+  onReading,
 }: {
   handle: ConversationHandle;
   state: ConversationState;
@@ -37,6 +41,8 @@ export function Timeline({
   name: string;
   editingId: number | null;
   actions: MessageActions;
+  /** Told whether the newest messages are before somebody's eyes. */
+  onReading: (isReading: boolean) => void;
 }) {
   const { t, language } = useI18n();
   const { messages, pending, participants, conversation } = state;
@@ -52,6 +58,12 @@ export function Timeline({
     }
     return known;
   }, [messages, participants, t]);
+
+  const receipt = useMemo(() => receiptOf(messages, participants, myId), [messages, participants, myId]);
+  const readers = useMemo(
+    () => receipt?.readerIds.map((id) => personOf(id, participants, t)) ?? [],
+    [receipt, participants, t],
+  );
 
   const isGroup = conversation?.type === "group";
   const isAdmin = isGroup && conversation.me.role === "admin";
@@ -86,6 +98,15 @@ export function Timeline({
   useEffect(() => {
     if (scroll.isAtEnd) setSeenId(newestId);
   }, [scroll.isAtEnd, newestId]);
+
+  const isReading = useIsVisible() && scroll.isAtEnd;
+  useEffect(() => {
+    if (isReading && newestId > 0) handle.markRead(newestId);
+  }, [handle, isReading, newestId]);
+  useEffect(() => {
+    onReading(isReading);
+    return () => onReading(false);
+  }, [onReading, isReading]);
   const newCount = scroll.isAtEnd
     ? 0
     : messages.filter(({ id, sender_id, type }) => id > seenId && type === "user" && sender_id !== myId)
@@ -124,6 +145,11 @@ export function Timeline({
             isEditing={editingId === row.message.id}
             isTabStop={tabStopId === row.message.id}
             actions={actions}
+            receipt={
+              receipt?.messageId === row.message.id && (
+                <ReadReceipt messageId={row.message.id} readers={readers} isGroup={isGroup} />
+              )
+            }
           />
         );
       case "pending":
@@ -180,7 +206,7 @@ export function Timeline({
           {rows.length === 0 ? (
             <div className="notice" data-testid="timeline-empty">
               <h2>{t.emptyTitle}</h2>
-              <p>{t.emptyHint(name)}</p>
+              <p>{state.conversation?.type === "group" ? t.emptyGroupHint : t.emptyHint(name)}</p>
             </div>
           ) : (
             <ol className="rows">{rows.map(renderRow)}</ol>

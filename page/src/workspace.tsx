@@ -6,15 +6,21 @@ import { useI18n } from "./i18n.ts";
 import { Icon, Mark } from "./icons.tsx";
 import { NewConversation } from "./new-conversation.tsx";
 import { openConversation } from "./route.ts";
+import { SettingsDialog } from "./settings-dialog.tsx";
 import { Sidebar } from "./sidebar.tsx";
-import { useConversations } from "./use-conversations.ts";
+import { useInbox } from "./use-inbox.ts";
 
 /** Everything one user sees: the list and, beside it or over it on a phone, a conversation. */
 export function Workspace({ user, conversationId }: { user: DemoUser; conversationId: string | null }) {
   const { t } = useI18n();
   const [chat] = useState(() => new ChatClient({ url: location.origin, token: async () => user.id }));
   const [isCreating, setCreating] = useState(false);
-  const list = useConversations(chat);
+  const [hasSettings, setSettings] = useState(false);
+  /** The conversation that is being read: what arrives in it is no news, whatever the service has heard so far. */
+  const [readingId, setReadingId] = useState<string | null>(null);
+  const list = useInbox(chat);
+  const beingRead = readingId === null ? 0 : (list.unread.get(readingId)?.unread_count ?? 0);
+  const unreadTotal = list.unreadTotal - beingRead;
 
   useEffect(() => {
     chat.connect();
@@ -22,22 +28,29 @@ export function Workspace({ user, conversationId }: { user: DemoUser; conversati
   }, [chat]);
 
   useEffect(() => {
-    document.title = `${user.name} · arcyou chat`;
+    document.title = `${unreadTotal > 0 ? `(${unreadTotal}) ` : ""}${user.name} · arcyou chat`;
     return () => {
       document.title = "arcyou chat";
     };
-  }, [user]);
+  }, [user, unreadTotal]);
 
   return (
     <div className="workspace" data-screen={conversationId ? "conversation" : "list"}>
-      <Sidebar user={user} list={list} openId={conversationId} onCreate={() => setCreating(true)} />
+      <Sidebar
+        user={user}
+        list={list}
+        openId={conversationId}
+        readingId={readingId}
+        onCreate={() => setCreating(true)}
+        onSettings={() => setSettings(true)}
+      />
       {conversationId ? (
         <ConversationView
           key={conversationId}
           chat={chat}
           user={user}
           conversationId={conversationId}
-          list={list}
+          onReading={setReadingId}
         />
       ) : (
         <main className="pane pane-empty">
@@ -51,6 +64,9 @@ export function Workspace({ user, conversationId }: { user: DemoUser; conversati
           </div>
         </main>
       )}
+      {hasSettings && (
+        <SettingsDialog chat={chat} settings={list.settings} onClose={() => setSettings(false)} />
+      )}
       {isCreating && (
         <NewConversation
           chat={chat}
@@ -58,7 +74,6 @@ export function Workspace({ user, conversationId }: { user: DemoUser; conversati
           onClose={() => setCreating(false)}
           onCreated={(conversation) => {
             setCreating(false);
-            list.refresh();
             openConversation(conversation.id);
           }}
         />

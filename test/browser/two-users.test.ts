@@ -46,7 +46,7 @@ async function openWindow(
   page.on("console", (message) => {
     // A cut connection is reported by the browser itself.
     if (message.type() === "error" && !/ERR_|WebSocket connection/.test(message.text()))
-      complaints.push(message.text());
+      complaints.push(`${message.text()} ${message.location().url}`);
   });
   await page.goto(`http://127.0.0.1:${port}/`);
   await page.getByTestId(`user-${userId}`).click();
@@ -131,7 +131,10 @@ test("two users talk; one is cut off, both go on, and both end with the same lis
     await say(b.page, "See you all at the trailhead at 8! 🏔️");
     await shown(a.page, "trailhead");
     await say(a.page, "네, 토요일에 봐요!");
-    await shown(a.page, "네, 토요일에 봐요!");
+    await shown(b.page, "네, 토요일에 봐요!");
+    await b.page.getByTestId("composer").pressSequentially("Can't wait");
+    await a.page.getByTestId("typing").waitFor();
+    await a.page.locator('[data-testid^="receipt-"]').last().waitFor();
     await a.page.mouse.move(0, 0);
     await a.page.screenshot({ path: `${IMAGES}/chat-desktop.png` });
     const phone = await openWindow(haneul.id, {
