@@ -1,6 +1,12 @@
 // Entry of a Worker around the built service that counts what is billed: no part of what is measured elsewhere.
 import { AsyncLocalStorage } from "node:async_hooks";
-import service, { Conversation as Service } from "./service.js";
+import service, {
+  Authenticator,
+  Conversation as ServiceConversation,
+  Inbox as ServiceInbox,
+} from "./service.js";
+
+export { Authenticator };
 
 const count = {
   workerRequests: 0,
@@ -47,51 +53,49 @@ class Activity {
   }
 }
 
-export class Conversation extends Service {
-  activity;
+/** The class with everything counted that its objects do. */
+const counted = (Service) => {
+  class Counted extends Service {
+    activity;
 
-  constructor(ctx, env) {
-    const own = new Activity();
-    const { sql } = ctx.storage;
-    replace(sql, "exec", (exec) => (...args) => {
-      const cursor = exec(...args);
-      // A cursor counts as it is read, which is over by then; only its object may ask it.
-      queueMicrotask(() => {
-        count.rowsRead += cursor.rowsRead;
-        count.rowsWritten += cursor.rowsWritten;
-        storedBytes.set(ctx.id.toString(), sql.databaseSize);
+    constructor(ctx, env) {
+      const own = new Activity();
+      const { sql } = ctx.storage;
+      replace(sql, "exec", (exec) => (...args) => {
+        const cursor = exec(...args);
+        // A cursor counts as it is read, which is over by then; only its object may ask it.
+        queueMicrotask(() => {
+          count.rowsRead += cursor.rowsRead;
+          count.rowsWritten += cursor.rowsWritten;
+          storedBytes.set(ctx.id.toString(), sql.databaseSize);
+        });
+        return cursor;
       });
-      return cursor;
-    });
-    replace(ctx.storage, "setAlarm", (setAlarm) => (...args) => {
-      // Billed as a row.
-      count.rowsWritten += 1;
-      return setAlarm(...args);
-    });
-    replace(ctx.storage, "sync", (sync) => () => own.during(sync));
-    super(ctx, env);
-    this.activity = own;
+      replace(ctx.storage, "setAlarm", (setAlarm) => (...args) => {
+        // Billed as a row.
+        count.rowsWritten += 1;
+        return setAlarm(...args);
+      });
+      replace(ctx.storage, "sync", (sync) => () => own.during(sync));
+      super(ctx, env);
+      this.activity = own;
+    }
   }
-}
-
-const HANDLERS = {
-  fetch: "objectRequests",
-  execute: "objectRequests",
-  page: "objectRequests",
-  summary: "objectRequests",
-  online: "objectRequests",
-  versionChanged: "objectRequests",
-  webSocketMessage: "socketMessages",
-  alarm: "alarms",
+  const asides = ["constructor", "webSocketClose", "webSocketError"];
+  for (const name of Object.getOwnPropertyNames(Service.prototype)) {
+    if (asides.includes(name)) continue;
+    const unit = { webSocketMessage: "socketMessages", alarm: "alarms" }[name] ?? "objectRequests";
+    const handler = Service.prototype[name];
+    Counted.prototype[name] = function (...args) {
+      count[unit] += 1;
+      return this.activity.during(() => handler.apply(this, args));
+    };
+  }
+  return Counted;
 };
 
-for (const [name, unit] of Object.entries(HANDLERS)) {
-  const handler = Service.prototype[name];
-  Conversation.prototype[name] = function (...args) {
-    count[unit] += 1;
-    return this.activity.during(() => handler.apply(this, args));
-  };
-}
+export const Conversation = counted(ServiceConversation);
+export const Inbox = counted(ServiceInbox);
 
 const timers = new Map();
 replace(globalThis, "setTimeout", (setTimeout) => (work, ms, ...args) => {

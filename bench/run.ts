@@ -15,8 +15,10 @@ import { formatFindings, formatTable, verdictTable, writeReport } from "./report
 import { coldStart } from "./scenarios/cold-start.ts";
 import { cost } from "./scenarios/cost.ts";
 import { database } from "./scenarios/database.ts";
+import { deploy } from "./scenarios/deploy.ts";
 import { fanOut } from "./scenarios/fan-out.ts";
 import { idleMemory } from "./scenarios/idle-memory.ts";
+import { inboxes } from "./scenarios/inboxes.ts";
 import { manyConversations } from "./scenarios/many-conversations.ts";
 import { offeredRates } from "./scenarios/offered-rates.ts";
 import { oneSender } from "./scenarios/one-sender.ts";
@@ -43,6 +45,8 @@ const SCENARIOS: Scenario[] = [
   oneSender,
   manyConversations,
   reconnectStorm,
+  deploy,
+  inboxes,
   coldStart,
   idleMemory,
   database,

@@ -1,11 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
+import { HEARTBEAT } from "../protocol/version.ts";
 
 /** What a socket does with a message: the bytes of its text, valid only until it returns. */
 export type OnText = (payload: Buffer) => void;
 
 const OPCODE = { text: 1, close: 8 } as const;
 const HANDSHAKE_END = Buffer.from("\r\n\r\n");
+const HEARTBEAT_MS = 12_000;
+const PONG = Buffer.from(HEARTBEAT.pong);
 
 /** Every socket reads into this: what one leaves unfinished it copies. */
 const shared = Buffer.allocUnsafeSlow(512 * 1024);
@@ -22,6 +25,7 @@ export class BenchSocket {
   #isOpen = false;
   #isClosing = false;
   #rest: Buffer | null = null;
+  #heartbeat: NodeJS.Timeout | undefined;
 
   /** Resolves once the server switched protocols. */
   static open(url: URL, protocols: string[], onText: OnText): Promise<BenchSocket> {
@@ -54,6 +58,7 @@ export class BenchSocket {
     });
     this.#socket.on("error", (error) => this.#onBroken(error.message));
     this.#socket.on("close", () => {
+      clearInterval(this.#heartbeat);
       if (!this.#isClosing) this.#onBroken("the connection ended");
     });
     this.#socket.write(
@@ -91,7 +96,14 @@ export class BenchSocket {
     this.#socket.write(frame);
   }
 
+  /** Says from time to time that it is there, as the service's own client does, which is cut off otherwise. */
+  keepAlive(): void {
+    this.#heartbeat = setInterval(() => this.send(HEARTBEAT.ping), HEARTBEAT_MS);
+    this.#heartbeat.unref();
+  }
+
   close(): void {
+    clearInterval(this.#heartbeat);
     this.#isClosing = true;
     this.#socket.destroy();
   }
@@ -135,8 +147,10 @@ export class BenchSocket {
       }
       if (data.length < start + length) break;
       at = start + length;
-      if (first === (0x80 | OPCODE.text)) this.#onText(data.subarray(start, at));
-      else this.#fail(first, data.subarray(start, at));
+      const payload = data.subarray(start, at);
+      if (this.#heartbeat && payload.equals(PONG)) continue;
+      if (first === (0x80 | OPCODE.text)) this.#onText(payload);
+      else this.#fail(first, payload);
     }
     return at;
   }

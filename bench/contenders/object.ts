@@ -15,8 +15,7 @@ export async function startObject({ home }: { home: string }, cleanup: Cleanup):
     startWorkerd({
       home,
       modules: { "index.js": code },
-      className: "Plain",
-      binding: "PLAIN",
+      objects: { PLAIN: "Plain" },
       variables: {},
     });
   let running = await launch();

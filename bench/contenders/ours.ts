@@ -1,4 +1,4 @@
-import { type RunningWorkerd, startWorkerd } from "../../dev/workerd.ts";
+import { type RunningWorkerd, SERVICE_OBJECTS, startWorkerd } from "../../dev/workerd.ts";
 import { BEARER_SUBPROTOCOL_PREFIX, SUBPROTOCOL } from "../../protocol/version.ts";
 import type { Cleanup, Database } from "../database.ts";
 import { residentBytes } from "../processes.ts";
@@ -11,6 +11,8 @@ export interface OursOptions {
   /** The built service, the entry first. */
   modules: Record<string, string>;
   database: Database;
+  /** The same after every restart; by default each start takes a free one. */
+  port?: number;
 }
 
 /** The service as `wrangler deploy` would upload it, in a bare workerd, with the rate limit out of the way. */
@@ -54,7 +56,7 @@ export class Ours implements Contender {
     if (resume)
       url.search = new URLSearchParams({ since: String(resume.since), epoch: resume.token }).toString();
     const protocols = [SUBPROTOCOL, `${BEARER_SUBPROTOCOL_PREFIX}${userId}`];
-    return openTextLine({ url, protocols }, connection, '"type":"synced"');
+    return openTextLine({ url, protocols, keepsAlive: true }, connection, '"type":"synced"');
   }
 
   async countStored(conversationIds: string[]): Promise<number> {
@@ -79,12 +81,12 @@ export class Ours implements Contender {
   }
 }
 
-function launch({ home, modules, database }: OursOptions): Promise<RunningWorkerd> {
+function launch({ home, modules, database, port }: OursOptions): Promise<RunningWorkerd> {
   return startWorkerd({
     home,
+    ...(port === undefined ? {} : { port }),
     modules,
-    className: "Conversation",
-    binding: "CONVERSATIONS",
+    objects: SERVICE_OBJECTS,
     variables: {
       ENVIRONMENT: "development",
       DATABASE_URL: database.url,

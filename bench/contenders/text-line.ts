@@ -7,7 +7,7 @@ import type { Connection, Line } from "./contender.ts";
  * @param synced what the text contains after which live messages come; null when the open socket is enough
  */
 export async function openTextLine(
-  { url, protocols }: { url: URL; protocols: string[] },
+  { url, protocols, keepsAlive = false }: { url: URL; protocols: string[]; keepsAlive?: boolean },
   { onText }: Connection,
   synced: string | null,
 ): Promise<Line> {
@@ -26,6 +26,7 @@ export async function openTextLine(
     isSynced = true;
     onSynced();
   });
+  if (keepsAlive) socket.keepAlive();
   if (!isSynced) {
     await new Promise<void>((resolve, reject) => {
       socket.onBroken = (reason) => reject(new Error(`WebSocket: ${reason}`));
