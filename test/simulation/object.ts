@@ -247,6 +247,15 @@ export class SimulatedObject implements ServerEnd {
     return true;
   }
 
+  /** An alarm that is due by the new clock goes off; one that is further away by it keeps its time. */
+  setClock(skewMs: number): void {
+    const isForward = skewMs > this.clockSkewMs;
+    this.clockSkewMs = skewMs;
+    const timeMs = this.#alarmAt;
+    this.#alarmAt = isForward ? null : timeMs;
+    this.#planAlarm(timeMs);
+  }
+
   /** Another run of the alarm, as the platform may do. */
   repeatAlarm(): void {
     void this.#runAlarm();

@@ -105,6 +105,7 @@ class Run {
     await world.runUntil(restBy, () => this.#isQuiet());
     // What is on the wire arrives; whoever still misses something then would miss it for ever.
     await world.runUntil(world.now + FLIGHT_MS);
+    this.#isTold = false;
     const reached = (await world.runUntil(restBy + FLIGHT_MS, () => this.#isQuiet())) && hadRest;
     world.record({
       kind: "quiet",
@@ -297,7 +298,7 @@ class Run {
       case "clock":
         mark("fired");
         if (fault.who === null) {
-          this.#object.clockSkewMs = fault.skewMs;
+          this.#object.setClock(fault.skewMs);
           this.#inboxes.setClock();
         } else this.#device(fault.who).clockSkewMs = fault.skewMs;
     }
