@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { ChatApi } from "./api.ts";
 import { ChatClient } from "./chat-client.ts";
 import { CONVERSATION_ID } from "./fake-server.ts";
 
@@ -12,7 +13,7 @@ function api(answer: () => Response | Promise<Response>) {
       return answer();
     },
   });
-  return { api: chat.api, calls };
+  return { api: new ChatApi(chat), calls };
 }
 
 it("asks with the token and gives back data, or the page of a list", async () => {

@@ -1,18 +1,6 @@
 import type { Conversation, Message, Participant, Role, UserSettings } from "../protocol/entities.ts";
-import type { ErrorCode } from "../protocol/errors.ts";
 import type { CreateConversation, SearchHit, UpdateSettings } from "../protocol/rest.ts";
-import type { Environment } from "./environment.ts";
-import { ChatError } from "./errors.ts";
-import { Timer } from "./timer.ts";
-
-/** One page of a list. */
-export interface Page<T> {
-  data: T[];
-  /** Whether there is more in the direction asked. */
-  has_more: boolean;
-  /** For `cursor`, where the list has cursors. */
-  next_cursor?: string | null;
-}
+import { conversationPath, type Page, type Request, withQuery } from "./request.ts";
 
 /** How far the user has read one conversation, all at one moment. */
 export interface ReadState {
@@ -28,19 +16,20 @@ export interface UnreadCount {
 }
 
 /**
- * Typed calls of the REST API. Each rejects with {@link ChatError}: `NETWORK_ERROR` when no answer came,
+ * Typed calls of the REST API, apart from the client so that whoever needs none does not load them. Each rejects with {@link ChatError}: `NETWORK_ERROR` when no answer came,
  * otherwise the service's code with its HTTP status.
  */
 export class ChatApi {
-  readonly #env: Environment;
+  readonly #request: Request;
 
-  constructor(env: Environment) {
-    this.#env = env;
+  /** @param client its tokens are used */
+  constructor(client: { readonly request: Request }) {
+    this.#request = client.request;
   }
 
   /** The user's conversations, newest activity first. @param query `limit` is 1 to 100, default 50 */
   listConversations(query: { limit?: number; cursor?: string } = {}): Promise<Page<Conversation>> {
-    return this.#list(`conversations${search(query)}`);
+    return this.#list(withQuery("conversations", query));
   }
 
   /** Creates a conversation. The same direct pair twice gives the first one back. */
@@ -85,7 +74,7 @@ export class ChatApi {
     id: string,
     query: { limit?: number; before_id?: number; after_id?: number } = {},
   ): Promise<Page<Message>> {
-    return this.#list(`${conversationPath(id)}/messages${search(query)}`);
+    return this.#list(withQuery(`${conversationPath(id)}/messages`, query));
   }
 
   /** Everybody of the conversation sees it. @param emoji one emoji, or a name such as `:party:` */
@@ -108,12 +97,12 @@ export class ChatApi {
     id: string,
     query: { q: string; limit?: number; before_id?: number },
   ): Promise<Page<SearchHit> & { next_before_id?: number }> {
-    return this.#list(`${conversationPath(id)}/messages/search${search(query)}`);
+    return this.#list(withQuery(`${conversationPath(id)}/messages/search`, query));
   }
 
   /** Messages of all the user's conversations that contain `q`, newest first. @param query go on with `cursor: next_cursor` */
   searchAll(query: { q: string; limit?: number; cursor?: string }): Promise<Page<SearchHit>> {
-    return this.#list(`search${search(query)}`);
+    return this.#list(withQuery("search", query));
   }
 
   /** How much is unread, in total and in each conversation. */
@@ -139,83 +128,7 @@ export class ChatApi {
   async #list<T>(path: string): Promise<Page<T>> {
     return (await this.#request("GET", path)) as Page<T>;
   }
-
-  async #request(method: string, path: string, body?: unknown): Promise<unknown> {
-    const { fetch, httpUrl, requestTimeoutMs, token } = this.#env;
-    const abort = new AbortController();
-    const timeout = new Timer(this.#env, () => abort.abort());
-    timeout.start(requestTimeoutMs);
-    try {
-      const response = await fetch(`${httpUrl}/api/${path}`, {
-        method,
-        headers: {
-          authorization: `Bearer ${await token()}`,
-          ...(body === undefined ? {} : { "content-type": "application/json" }),
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        signal: abort.signal,
-      });
-      const text = await response.text();
-      const reply = parse(text);
-      if (response.ok && (text === "" || reply !== undefined)) return reply;
-      throw toError(response.status, reply);
-    } catch (error) {
-      throw error instanceof ChatError
-        ? error
-        : ChatError.network("The service could not be reached.", error);
-    } finally {
-      timeout.stop();
-    }
-  }
 }
 
 const reactionPath = (id: string, messageId: number, emoji: string): string =>
   `${conversationPath(id)}/messages/${messageId}/reactions/${encodeURIComponent(emoji)}`;
-const conversationPath = (id: string): string => `conversations/${encodeURIComponent(id)}`;
-
-function search(query: Record<string, string | number | undefined>): string {
-  const given = Object.entries(query).flatMap(([key, value]) =>
-    value === undefined ? [] : [[key, String(value)]],
-  );
-  return given.length === 0 ? "" : `?${new URLSearchParams(given)}`;
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function toError(status: number, reply: unknown): ChatError {
-  if (typeof reply === "object" && reply !== null && "error" in reply && ChatError.isWire(reply.error)) {
-    return ChatError.fromWire(reply.error, status);
-  }
-  // Not the service but something in front of it.
-  return new ChatError(codeOf(status), `The service answered with status ${status}.`, {
-    retryable: status === 429 || status >= 500,
-    status,
-  });
-}
-
-function codeOf(status: number): ErrorCode {
-  switch (status) {
-    case 401:
-      return "UNAUTHORIZED";
-    case 403:
-      return "FORBIDDEN";
-    case 404:
-      return "NOT_FOUND";
-    case 413:
-      return "PAYLOAD_TOO_LARGE";
-    case 429:
-      return "RATE_LIMITED";
-    case 502:
-    case 503:
-    case 504:
-      return "SERVICE_UNAVAILABLE";
-    default:
-      return "INTERNAL_ERROR";
-  }
-}

@@ -1,6 +1,5 @@
 import type { Message } from "../protocol/entities.ts";
 import type { InboxEvent, ServerEvent } from "../protocol/frames.ts";
-import { ChatApi } from "./api.ts";
 import { ConversationHandle } from "./conversation-handle.ts";
 import { type ChatClientOptions, type Environment, toEnvironment } from "./environment.ts";
 import type { ChatError } from "./errors.ts";
@@ -17,19 +16,24 @@ import { type ConversationObserver, LiveConversation } from "./live-conversation
 import { InboxHandle, LiveInbox } from "./live-inbox.ts";
 import { watchNetwork } from "./network-changes.ts";
 import type { MessageInput } from "./outbox.ts";
+import { makeRequest, type Request } from "./request.ts";
+import { OUTBOX, outboxOf, type Sending } from "./sender.ts";
+import type { StorageState } from "./store.ts";
 
 /**
  * A user's link to the chat service.
  *
  * @example
- * const chat = new ChatClient({ url: "https://chat.example", token: () => fetchChatToken() });
+ * const chat = new ChatClient({ url: "https://chat.example", userId, token: () => fetchChatToken() });
  * chat.connect();
  * const conversation = chat.joinConversation(id);
- * await conversation.send({ text: "Hello" });
+ * const sending = conversation.send({ text: "Hello" });
+ * await sending.queued; // it will arrive, whatever happens to this page
+ * const message = await sending; // it has arrived
  */
 export class ChatClient {
-  /** Typed REST calls. They need no `connect`. */
-  readonly api: ChatApi;
+  /** Any call of the REST API, as the user; {@link ChatApi} has them typed. It needs no `connect`. */
+  readonly request: Request;
   readonly #env: Environment;
   readonly #conversations = new Map<string, LiveConversation>();
   #inbox: LiveInbox | null = null;
@@ -39,13 +43,15 @@ export class ChatClient {
   readonly #disconnects = new Listeners<[DisconnectInfo]>();
   readonly #events = new Listeners<[ServerEvent, string]>();
   readonly #inboxEvents = new Listeners<[InboxEvent]>();
+  readonly #storageChanges = new Listeners<[StorageState]>();
   readonly #observer: ConversationObserver;
+  #isListening = false;
   #unwatchNetwork: (() => void) | null = null;
 
   /** @throws TypeError when `url` is not a URL */
   constructor(options: ChatClientOptions) {
-    this.#env = toEnvironment(options);
-    this.api = new ChatApi(this.#env);
+    this.#env = toEnvironment(options, () => this.#storageChanged());
+    this.request = makeRequest(this.#env);
     this.#observer = {
       message: (message) => this.#messages.emit(message),
       failure: (error, id) => this.#failures.emit(error, { conversation_id: id }),
@@ -55,6 +61,7 @@ export class ChatClient {
       server: (event, id) => this.#events.emit(event, id),
       released: (id) => this.#conversations.delete(id),
     };
+    this.#listenToTabs();
   }
 
   /** Connects every joined conversation and the inbox, and those joined later. Reopens closed ones. */
@@ -64,6 +71,7 @@ export class ChatClient {
       doubted: () => this.#each((link) => link.check()),
     });
     this.#each((link) => link.enable());
+    void this.#sendLeftovers();
   }
 
   /** Closes every connection. Nothing runs afterwards; what is unsent stays until `connect`. */
@@ -81,7 +89,7 @@ export class ChatClient {
   /** Follows the list of the user's conversations until the handle leaves. Otherwise as {@link joinConversation}. */
   joinInbox(): InboxHandle {
     if (!this.#inbox) {
-      const inbox = new LiveInbox(this.#env, this.api, {
+      const inbox = new LiveInbox(this.#env, this.request, {
         failure: (error) => this.#failures.emit(error, { conversation_id: null }),
         event: (event) => this.#inboxEvents.emit(event),
         released: () => {
@@ -98,15 +106,30 @@ export class ChatClient {
    * Sends a message without following the conversation.
    *
    * @param tempId the idempotency key, 1 to 64 characters; default: a new one
-   * @throws ChatError as `ConversationHandle.send` does
+   * @throws {ChatError} as `ConversationHandle.send` does
    */
-  async sendMessage(id: string, body: MessageInput, tempId?: string): Promise<Message> {
+  sendMessage(id: string, body: MessageInput, tempId?: string): Sending<Message> {
     const handle = this.joinConversation(id);
-    try {
-      return await handle.send(body, tempId === undefined ? {} : { tempId });
-    } finally {
-      handle.leave();
-    }
+    const sending = handle.send(body, tempId === undefined ? {} : { tempId });
+    // It holds the conversation by itself until it is answered.
+    handle.leave();
+    return sending;
+  }
+
+  /** Whether what is unsent survives the end of this client. */
+  get storage(): StorageState {
+    return this.#env.store.state;
+  }
+
+  /**
+   * Disconnects, and removes what is kept of this user on this device, unsent messages as well: for signing out where
+   * others may sit down. The client is of no use afterwards.
+   */
+  async erase(): Promise<void> {
+    this.disconnect();
+    const { store } = this.#env;
+    const kept = await store.list("");
+    await store.write((kept ?? []).map(([key]) => [key, undefined]));
   }
 
   /** Each message that is new to this client, once and in order: live or missed while it was away. */
@@ -127,6 +150,11 @@ export class ChatClient {
   /** A conversation's connection ended, or an attempt failed. */
   onDisconnect(callback: (info: DisconnectInfo) => void): Unsubscribe {
     return this.#disconnects.add(callback);
+  }
+
+  /** What is unsent is kept elsewhere from now on, or no longer. */
+  onStorage(callback: (state: StorageState) => void): Unsubscribe {
+    return this.#storageChanges.add(callback);
   }
 
   /** Each event of one type in a conversation, after the state shows it. Changes come once each, in `seq` order. */
@@ -152,11 +180,37 @@ export class ChatClient {
   #conversation(id: string): LiveConversation {
     let conversation = this.#conversations.get(id);
     if (!conversation) {
-      conversation = new LiveConversation(id, this.#env, this.api, this.#observer);
+      conversation = new LiveConversation(id, this.#env, this.request, this.#observer);
       this.#conversations.set(id, conversation);
       if (this.#unwatchNetwork) conversation.enable();
     }
     return conversation;
+  }
+
+  #storageChanged(): void {
+    this.#listenToTabs();
+    this.#storageChanges.emit(this.storage);
+  }
+
+  /** As soon as it is known whose client this is. */
+  #listenToTabs(): void {
+    const { store } = this.#env;
+    if (this.#isListening || !store.isOpen) return;
+    this.#isListening = true;
+    store.sharing?.channel.addEventListener("message", ({ data }) => {
+      for (const [id, conversation] of this.#conversations)
+        if (data === store.name(outboxOf(id))) void conversation.restoreUnsent();
+    });
+    // Those that were joined before.
+    for (const conversation of this.#conversations.values()) void conversation.restoreUnsent();
+    void this.#sendLeftovers();
+  }
+
+  /** Opens the conversations in which an earlier client left something unsent, until it is sent. */
+  async #sendLeftovers(): Promise<void> {
+    if (!this.#unwatchNetwork) return;
+    const unsent = (await this.#env.store.list(OUTBOX)) ?? [];
+    for (const id of new Set(unsent.map(([key]) => key.slice(0, key.indexOf(" "))))) this.#conversation(id);
   }
 
   #each(call: (link: LiveConversation | LiveInbox) => void): void {

@@ -2,7 +2,7 @@ import { CLOSE, isTerminalClose } from "../protocol/close-codes.ts";
 import { BEARER_SUBPROTOCOL_PREFIX, HEARTBEAT, SUBPROTOCOL } from "../protocol/version.ts";
 import { backoffMs } from "./backoff.ts";
 import type { Environment } from "./environment.ts";
-import { ChatError } from "./errors.ts";
+import { ChatError, chatError, networkError } from "./errors.ts";
 import type { Socket } from "./socket.ts";
 import { Timer } from "./timer.ts";
 
@@ -23,6 +23,7 @@ import { Timer } from "./timer.ts";
  * - `deleted`: the conversation was deleted
  * - `protocol`: client and server do not understand each other
  * - `frame_too_large`: a frame was larger than the service takes
+ * - `wrong_user`: the token is of another user than the client's
  */
 export type StopReason =
   | "left"
@@ -37,7 +38,8 @@ export type StopReason =
   | "not_found"
   | "deleted"
   | "protocol"
-  | "frame_too_large";
+  | "frame_too_large"
+  | "wrong_user";
 
 /** What a closed connection does next. */
 export interface Verdict {
@@ -164,7 +166,7 @@ export class Connection {
     const isCurrent = () => attempt === this.#attempt;
     let token: string;
     try {
-      token = await this.#env.token();
+      token = await this.#env.tokens.get();
     } catch (error) {
       if (isCurrent()) this.#tokenFailed(error);
       return;
@@ -194,9 +196,7 @@ export class Connection {
 
   #tokenFailed(cause: unknown): void {
     const error =
-      cause instanceof ChatError
-        ? cause
-        : ChatError.network("The token function of the client failed.", cause);
+      cause instanceof ChatError ? cause : networkError("The token function of the client failed.", cause);
     if (error.code === "UNAUTHORIZED") this.#closed(CLOSE.unauthorized);
     else this.drop("token_failed");
     this.#owner.failed(error);
@@ -238,7 +238,10 @@ export class Connection {
   }
 
   #closed(code: number): void {
-    if (code === CLOSE.unauthorized) this.#refusals += 1;
+    if (code === CLOSE.unauthorized) {
+      this.#refusals += 1;
+      this.#env.tokens.refuse();
+    }
     this.#end(judgeClose(code, this.#refusals));
   }
 
@@ -259,8 +262,7 @@ export class Connection {
 }
 
 const malformedToken = (): ChatError =>
-  new ChatError(
+  chatError(
     "UNAUTHORIZED",
-    "The token cannot be sent: it travels as a WebSocket subprotocol, which may hold only letters, digits and !#$%&'*+-.^_`|~ (a JWT or a UUID fits; spaces, slashes, equals signs and commas do not).",
-    { retryable: false },
+    "The token cannot be sent as a WebSocket subprotocol: letters, digits and !#$%&'*+-.^_`|~ only.",
   );

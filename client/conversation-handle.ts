@@ -2,6 +2,7 @@ import type { Message } from "../protocol/entities.ts";
 import { Handle } from "./handle.ts";
 import type { ConversationState, LiveConversation } from "./live-conversation.ts";
 import type { MessageInput } from "./outbox.ts";
+import type { Sending } from "./sender.ts";
 
 /** Options of {@link ConversationHandle.send}. */
 export interface SendOptions {
@@ -29,29 +30,39 @@ export class ConversationHandle extends Handle<ConversationState> {
   }
 
   /**
-   * Sends a message: now, or as soon as there is a connection. It stands in `state.pending` until the service
-   * confirms it. The same `tempId` again is the same message.
+   * Sends a message: now, or as soon as there is a connection, be it after a restart of the browser. It stands in
+   * `state.pending` until the service confirms it. The same `tempId` again is the same message.
    *
-   * @returns the message as everybody sees it, once it is durable
-   * @throws ChatError when the service refuses it for good, or when the conversation is closed. With
+   * @returns the message as everybody sees it, once it is durable; its `queued` says sooner that nothing can lose it
+   * @throws {ChatError} when the service refuses it for good, or when the conversation is closed. With
    *   `NETWORK_ERROR` it may have arrived: retry with the same `tempId` rather than sending anew.
    */
-  send(body: MessageInput, { tempId = this.#newId(), replyToId }: SendOptions = {}): Promise<Message> {
+  send(body: MessageInput, { tempId = this.#newId(), replyToId }: SendOptions = {}): Sending<Message> {
     return this.#live.send(body, tempId, replyToId ?? null);
   }
 
-  /** Replaces the body of one's own message. @throws ChatError as {@link send} does */
-  edit(id: number, body: MessageInput): Promise<Message> {
+  /** Replaces the body of one's own message. @throws {ChatError} as {@link send} does */
+  edit(id: number, body: MessageInput): Sending<Message> {
     return this.#live.edit(id, body);
   }
 
-  /** Deletes a message: one's own, or as an admin anybody's. @throws ChatError as {@link send} does */
-  delete(id: number): Promise<Message> {
+  /** Deletes a message: one's own, or as an admin anybody's. @throws {ChatError} as {@link send} does */
+  delete(id: number): Sending<Message> {
     return this.#live.delete(id);
   }
 
-  /** Sends a failed message again, with its `temp_id`. @throws ChatError as {@link send} does */
-  retry(tempId: string): Promise<Message> {
+  /** Gives a message an emoji, or a name such as `:party:`. @throws {ChatError} as {@link send} does */
+  addReaction(id: number, emoji: string): Sending<unknown> {
+    return this.#live.react(id, emoji, true);
+  }
+
+  /** Takes one's own reaction back. @throws {ChatError} as {@link send} does */
+  removeReaction(id: number, emoji: string): Sending<unknown> {
+    return this.#live.react(id, emoji, false);
+  }
+
+  /** Sends a failed message again, with its `temp_id`. @throws {ChatError} as {@link send} does */
+  retry(tempId: string): Sending<Message> {
     return this.#live.retry(tempId);
   }
 

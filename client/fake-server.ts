@@ -326,6 +326,10 @@ export class FakeServer {
       case "message.delete":
         this.#change(item.id, { body: null, deleted_at: TIME });
         return;
+      case "reaction.add":
+      case "reaction.remove":
+        this.#react(socket, item.id, item.emoji, item.type === "reaction.add");
+        return;
       case "read.update":
         if (item.last_read_id > this.messages.length) this.violations.push("read beyond the end");
         this.readTo = Math.max(this.readTo, item.last_read_id);
@@ -337,6 +341,27 @@ export class FakeServer {
         this.refreshedWith.push(item.token);
         this.#answer(socket, { type: "auth.refreshed", expires_at: TIME });
     }
+  }
+
+  #react(socket: WebSocket, id: number, emoji: string, added: boolean): void {
+    const message = { ...makeMessage(id), ...this.messages[id - 1] };
+    const event = {
+      type: "reaction.updated" as const,
+      message_id: id,
+      emoji,
+      user_id: "ann",
+      added,
+      count: 1,
+    };
+    const has = message.reactions.some((reaction) => reaction.emoji === emoji);
+    if (has === added) {
+      this.#answer(socket, { ...event, seq: this.seq, duplicate: true });
+      return;
+    }
+    this.seq += 1;
+    const reactions = added ? [{ emoji, count: 1, user_ids: ["ann"] }] : [];
+    this.messages[id - 1] = { ...message, reactions, seq: this.seq };
+    if (!this.isDeaf) this.broadcast({ ...event, seq: this.seq });
   }
 
   #append(senderId: string, tempId: string, body: MessageBody): Message {

@@ -1,6 +1,7 @@
 import type { Conversation, UserSettings } from "../protocol/entities.ts";
 import type { InboxEvent } from "../protocol/frames.ts";
-import type { Page, ReadState } from "./api.ts";
+import type { ReadState } from "./api.ts";
+import type { Page } from "./request.ts";
 
 /** Whether somebody is there. */
 export interface Presence {

@@ -13,17 +13,39 @@ export type {
 export type { ErrorCode, ErrorDetail } from "../protocol/errors.ts";
 export type { DurableEvent, InboxEvent, LiveEvent, ServerEvent } from "../protocol/frames.ts";
 export type { CreateConversation, SearchHit, UpdateSettings } from "../protocol/rest.ts";
-export type { ChatApi, Page, ReadState, UnreadCount } from "./api.ts";
+export { ChatApi, type ReadState, type UnreadCount } from "./api.ts";
 export type { Backoff } from "./backoff.ts";
 export { ChatClient } from "./chat-client.ts";
 export type { StopReason } from "./connection.ts";
 export type { ConversationHandle, SendOptions } from "./conversation-handle.ts";
 export type { ChatClientOptions, Heartbeat } from "./environment.ts";
-export { ChatError, type ChatErrorCode, type ChatErrorFields } from "./errors.ts";
+export {
+  ChatError,
+  type ChatErrorCode,
+  type ChatErrorFields,
+  ConflictError,
+  ConversationNotFoundError,
+  ForbiddenError,
+  InternalError,
+  MessageNotFoundError,
+  MessageSendFailedError,
+  NetworkError,
+  NotFoundError,
+  PayloadTooLargeError,
+  RateLimitedError,
+  ServiceUnavailableError,
+  UnauthorizedError,
+  ValidationFailedError,
+} from "./errors.ts";
 export type { ConnectInfo, DisconnectInfo, ErrorInfo, EventOf, InboxEventOf, Unsubscribe } from "./events.ts";
 export type { Presence } from "./inbox-list.ts";
+export { indexedDbStorage } from "./indexeddb.ts";
 export type { ConversationState } from "./live-conversation.ts";
 export type { InboxHandle, InboxState } from "./live-inbox.ts";
 export type { MessageInput, PendingMessage } from "./outbox.ts";
 export type { Pace } from "./pace.ts";
+export type { Page, Request } from "./request.ts";
+export type { Sending } from "./sender.ts";
 export type { OpenSocket, Socket, SocketHandlers, WebSocketConstructor } from "./socket.ts";
+export { type ChatStorage, memoryStorage, type StorageChange, type StorageSharing } from "./storage.ts";
+export type { StorageState } from "./store.ts";

@@ -1,11 +1,12 @@
 import type { Conversation, UserSettings } from "../protocol/entities.ts";
 import type { InboxEvent } from "../protocol/frames.ts";
-import type { ChatApi, ReadState } from "./api.ts";
+import type { ReadState } from "./api.ts";
 import type { Environment } from "./environment.ts";
-import { ChatError } from "./errors.ts";
+import { type ChatError, fromWire } from "./errors.ts";
 import { Handle } from "./handle.ts";
 import { applyInboxEvent, applyPage, EMPTY_INBOX, type InboxList, type Presence } from "./inbox-list.ts";
 import { type LinkState, LiveLink } from "./live-link.ts";
+import { type Page, type Request, withQuery } from "./request.ts";
 
 /** All of a user's conversations at one moment. Never changed: a change makes a new one. */
 export interface InboxState extends LinkState {
@@ -34,15 +35,15 @@ export interface InboxObserver {
 
 /** The user's inbox. When everybody comes back at once, it leaves the first moments to what is open on the screen. */
 export class LiveInbox extends LiveLink<InboxState, InboxEvent> {
-  readonly #api: ChatApi;
+  readonly #request: Request;
   readonly #observer: InboxObserver;
   #list: InboxList = EMPTY_INBOX;
   #loading: Promise<void> | null = null;
 
-  constructor(env: Environment, api: ChatApi, observer: InboxObserver) {
+  constructor(env: Environment, request: Request, observer: InboxObserver) {
     const { reconnect } = env;
     super("inbox", { ...env, reconnect: { ...reconnect, firstMs: reconnect.firstMs * 4 } });
-    this.#api = api;
+    this.#request = request;
     this.#observer = observer;
   }
 
@@ -58,7 +59,8 @@ export class LiveInbox extends LiveLink<InboxState, InboxEvent> {
   }
 
   async #load(cursor: string): Promise<void> {
-    const page = await this.#api.listConversations({ cursor, limit: this.env.pageSize });
+    const query = { cursor, limit: this.env.pageSize };
+    const page = (await this.#request("GET", withQuery("conversations", query))) as Page<Conversation>;
     // Otherwise the list began anew meanwhile, and goes on elsewhere.
     if (this.#list.next_cursor === cursor) this.#list = applyPage(this.#list, page);
   }
@@ -67,7 +69,7 @@ export class LiveInbox extends LiveLink<InboxState, InboxEvent> {
     this.#list = applyInboxEvent(this.#list, event);
     if (event.type === "synced") this.succeeded();
     if (event.type === "error") {
-      const error = ChatError.fromWire(event.error);
+      const error = fromWire(event.error);
       this.news.push(() => this.failed(error));
     }
     this.news.push(() => this.#observer.event(event));
@@ -83,6 +85,18 @@ export class LiveInbox extends LiveLink<InboxState, InboxEvent> {
     this.#observer.released();
   }
 
+  /** The first page; who is online is another matter by the time it is read. */
+  protected copy(): InboxCopy {
+    const { user_id, conversations, unread, unread_total, settings } = this.#list;
+    const kept = conversations.slice(0, this.env.pageSize);
+    return { user_id, conversations: kept, unread: [...unread], unread_total, settings };
+  }
+
+  protected restore(copy: object): void {
+    const { unread, ...list } = copy as InboxCopy;
+    if (this.#list === EMPTY_INBOX) this.#list = { ...EMPTY_INBOX, ...list, unread: new Map(unread) };
+  }
+
   protected snapshot(): InboxState {
     const { next_cursor, removed: _, user_id: __, ...shown } = this.#list;
     return Object.freeze({
@@ -94,6 +108,10 @@ export class LiveInbox extends LiveLink<InboxState, InboxEvent> {
     });
   }
 }
+
+type InboxCopy = Pick<InboxList, "user_id" | "conversations" | "unread_total" | "settings"> & {
+  unread: Array<[id: string, counts: ReadState]>;
+};
 
 /**
  * One user of the inbox: a view, a component. All handles share one connection and one state; when the last one leaves,

@@ -5,6 +5,7 @@ import type { Environment } from "./environment.ts";
 import type { ChatError } from "./errors.ts";
 import { Listeners, type Unsubscribe } from "./events.ts";
 import type { Shared } from "./handle.ts";
+import { Timer } from "./timer.ts";
 
 /** How a conversation's connection, or the inbox's, is. */
 export interface LinkState {
@@ -19,6 +20,12 @@ export interface LinkState {
   /** Why the last connection ended; null while it is live and before the first. */
   readonly reason: StopReason | null;
 }
+
+/** How long a change may wait to be copied to the disk, for others that come with it. */
+const COPY_DELAY_MS = 2_000;
+
+/** After these, nothing of it may be left on this device. */
+const ENDS: readonly (StopReason | null)[] = ["removed", "not_found", "deleted"];
 
 /** A state that a connection keeps up to date for as long as anybody holds it, whoever looks at it. */
 export abstract class LiveLink<State extends LinkState, Event extends ServerEvent | InboxEvent>
@@ -37,10 +44,16 @@ export abstract class LiveLink<State extends LinkState, Event extends ServerEven
   #holders = 0;
   #isEnabled = false;
   #state: State | null = null;
+  readonly #copyTimer: Timer;
+  /** Whether what is kept on this device was looked at. It says where a connection goes on from. */
+  #isLoaded: boolean;
 
   constructor(path: string, env: Environment) {
     this.env = env;
     this.#path = path;
+    this.#copyTimer = new Timer(env, () => this.keep());
+    this.#isLoaded = !env.store.isOpen;
+    if (!this.#isLoaded) void this.#load();
     this.#clientId = env.newId();
     this.connection = new Connection(env, {
       address: () => {
@@ -88,6 +101,7 @@ export abstract class LiveLink<State extends LinkState, Event extends ServerEven
 
   disable(): void {
     this.#isEnabled = false;
+    this.keep();
     this.connection.stop();
     this.status = "disconnected";
     this.reason = "left";
@@ -98,8 +112,26 @@ export abstract class LiveLink<State extends LinkState, Event extends ServerEven
     this.connection.wake();
   }
 
+  /** Finds out whether the connection is still there. The page may not be for long, either. */
   check(): void {
+    this.keep();
     this.connection.check();
+  }
+
+  /** Copies the state to the disk, if it has changed. */
+  protected keep(): void {
+    if (!this.#copyTimer.isRunning) return;
+    this.#copyTimer.stop();
+    void this.env.copies.save(this.#path, this.copy());
+  }
+
+  /** What is kept of the state: JSON. */
+  protected abstract copy(): object;
+  /** Takes over what was kept, unless something newer is known. */
+  protected abstract restore(copy: object): void;
+  /** Takes over what else is kept. */
+  protected restored(): Promise<void> {
+    return Promise.resolve();
   }
 
   /** What an address says of the state that is already known. */
@@ -124,7 +156,7 @@ export abstract class LiveLink<State extends LinkState, Event extends ServerEven
     if (!this.#isEnabled || (this.#holders === 0 && !this.isUnsaid)) return;
     if (this.status !== "disconnected" && this.status !== "closed") return;
     this.status = "connecting";
-    this.connection.start();
+    if (this.#isLoaded) this.connection.start();
     this.publish();
   }
 
@@ -164,6 +196,8 @@ export abstract class LiveLink<State extends LinkState, Event extends ServerEven
     if (this.#state === null || !isSameState(this.#state, next)) {
       this.#state = next;
       this.#changed.emit();
+      if (this.status === "live" && this.env.store.isOpen && !this.#copyTimer.isRunning)
+        this.#copyTimer.start(COPY_DELAY_MS);
     }
     const news = this.news;
     this.news = [];
@@ -172,22 +206,37 @@ export abstract class LiveLink<State extends LinkState, Event extends ServerEven
 
   #received(event: Event): void {
     if (event.type === "auth.expiring") void this.#refreshCredential();
-    this.handle(event);
     if (event.type === "ready" && event.protocol !== PROTOCOL_VERSION) this.connection.stop("protocol");
+    else if (event.type === "ready" && !this.env.store.identify(event.user_id))
+      this.connection.stop("wrong_user");
+    else this.handle(event);
   }
 
   /** Keeps the connection beyond the end of its token. Without a new one it ends then, and the next asks for one. */
   async #refreshCredential(): Promise<void> {
     try {
-      const token = await this.env.token();
+      this.env.tokens.refuse();
+      const token = await this.env.tokens.get();
       if (this.status === "live") this.connection.send(JSON.stringify({ type: "auth.refresh", token }));
     } catch {
       // Asked again when the service closes the connection.
     }
   }
 
+  async #load(): Promise<void> {
+    const copy = await this.env.copies.load(this.#path);
+    if (copy) this.restore(copy);
+    await this.restored();
+    this.#isLoaded = true;
+    if (this.status === "connecting") this.connection.start();
+    else this.connect();
+    this.publish();
+  }
+
   #closed(verdict: Verdict): void {
     const { reason, isFinal } = verdict;
+    this.keep();
+    if (ENDS.includes(reason)) this.env.copies.drop(this.#path);
     this.status = !isFinal ? "connecting" : reason === "left" ? "disconnected" : "closed";
     this.reason = reason;
     this.ended(verdict);

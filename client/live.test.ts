@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { TYPING_EXPIRES_MS } from "../protocol/frames.ts";
+import { ChatApi } from "./api.ts";
 import { ChatClient } from "./chat-client.ts";
 import type { ChatClientOptions } from "./environment.ts";
 import {
@@ -355,7 +356,7 @@ test("W8: settings are read and changed over REST", async () => {
       return Response.json({ data: { invisible: true, read_receipts: true } });
     },
   });
-  expect(await chat.api.getSettings()).toEqual({ invisible: true, read_receipts: true });
-  await chat.api.updateSettings({ invisible: true });
+  expect(await new ChatApi(chat).getSettings()).toEqual({ invisible: true, read_receipts: true });
+  await new ChatApi(chat).updateSettings({ invisible: true });
   expect(calls).toEqual(["GET /api/settings ", 'PATCH /api/settings {"invisible":true}']);
 });

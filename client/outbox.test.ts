@@ -4,10 +4,12 @@ import { makeMessage } from "./fake-server.ts";
 import * as outboxes from "./outbox.ts";
 
 const limits = { nowMs: 1_000, room: 20, maxInFlight: 20, frameBytes: 64 * 1024 };
+const queue = (outbox: outboxes.Outbox, key: string, command: outboxes.OutboxCommand) =>
+  outboxes.saved(outboxes.enqueue(outbox, key, command, 0), new Set([key]), false);
 const send = (outbox: outboxes.Outbox, key: string, text = key) =>
-  outboxes.enqueue(outbox, key, { type: "message.send", temp_id: key, body: { text } }, 0);
+  queue(outbox, key, { type: "message.send", temp_id: key, body: { text } });
 const edit = (outbox: outboxes.Outbox, key: string, text: string) =>
-  outboxes.enqueue(outbox, key, { type: "message.edit", id: 5, body: { text }, ref: key }, 0);
+  queue(outbox, key, { type: "message.edit", id: 5, body: { text }, ref: key });
 const retryable = new ChatError("RATE_LIMITED", "slow", { retryable: true });
 const final = new ChatError("VALIDATION_FAILED", "bad", { retryable: false });
 const statuses = (outbox: outboxes.Outbox) => outbox.map(({ key, status }) => `${key} ${status}`);
@@ -63,7 +65,7 @@ it("settles a send by sender and temp_id, a delete by id", () => {
   ];
   const { outbox: rest, settled } = outboxes.settle(outbox, messages, "ann");
   expect(statuses(rest)).toEqual(["a queued"]);
-  expect(settled.map(({ key, message }) => [key, message.id])).toEqual([["b", 2]]);
+  expect(settled).toEqual([{ key: "b", evidence: messages[1] }]);
   const deleting = outboxes.enqueue([], "r", { type: "message.delete", id: 5, ref: "r" }, 0);
   expect(outboxes.settle(deleting, [makeMessage(5)], "ann").settled).toEqual([]);
   expect(outboxes.settle(deleting, [makeMessage(5, { deleted_at: "x" })], "ann").settled).toHaveLength(1);
@@ -84,7 +86,7 @@ it("keeps a failed send and moves it behind the others on retry", () => {
   const failed = send(outboxes.refused(sent, "a", final, 0), "b");
   expect(statuses(failed)).toEqual(["a failed", "b queued"]);
   expect(outboxes.pendingMessages(failed)[0]).toMatchObject({ temp_id: "a", status: "failed", error: final });
-  expect(statuses(outboxes.retry(failed, "a"))).toEqual(["b queued", "a queued"]);
+  expect(statuses(outboxes.retry(failed, "a", 0))).toEqual(["b queued", "a saving"]);
   expect(outboxes.isUnsettled(outboxes.discard(failed, "b"))).toBe(false);
 });
 

@@ -1,6 +1,13 @@
 import type { Message } from "../protocol/entities.ts";
-import type { DeleteCommand, EditCommand, SendCommand } from "../protocol/frames.ts";
-import type { ChatError } from "./errors.ts";
+import type {
+  AddReactionCommand,
+  DeleteCommand,
+  DurableEvent,
+  EditCommand,
+  RemoveReactionCommand,
+  SendCommand,
+} from "../protocol/frames.ts";
+import { type ChatError, fromWire, type WireError } from "./errors.ts";
 
 /** What a sender may put into a message: text, data, or both. */
 export type MessageInput = SendCommand["body"];
@@ -12,19 +19,30 @@ export interface PendingMessage {
   reply_to_id: number | null;
   /** When `send` was called, ISO 8601 by this device's clock. */
   created_at: string;
-  /** `queued`: will be sent when it can. `sending`: sent, not answered. `failed`: refused; retry or discard it. */
-  status: "queued" | "sending" | "failed";
+  /**
+   * - `saving`: on its way to the disk
+   * - `queued`: will be sent when it can; on the disk, unless the client's `storage` says `memory`
+   * - `sending`: sent, not answered
+   * - `failed`: refused; retry or discard it
+   */
+  status: EntryStatus;
   /** What the service said last, if it refused. */
   error?: ChatError;
 }
 
+type EntryStatus = "saving" | "queued" | "sending" | "failed";
+
 /** One command until its event has arrived. */
 export interface OutboxEntry {
-  /** `temp_id` of a send, `ref` of an edit or a delete. */
+  /** `temp_id` of a send, `ref` of any other. */
   key: string;
+  /** Whether it is on the disk. */
+  is_stored: boolean;
+  /** Its place among the commands of all tabs: Unix milliseconds of the call, or one more than the last. */
+  order: number;
   command: OutboxCommand;
   created_at: string;
-  status: "queued" | "sending" | "failed";
+  status: EntryStatus;
   /** Refusals in a row, for the backoff. */
   refusals: number;
   /** Not sent before this time, Unix milliseconds. */
@@ -35,7 +53,12 @@ export interface OutboxEntry {
 }
 
 /** What is kept until it is answered. */
-export type OutboxCommand = SendCommand | EditCommand | DeleteCommand;
+export type OutboxCommand =
+  | SendCommand
+  | EditCommand
+  | DeleteCommand
+  | AddReactionCommand
+  | RemoveReactionCommand;
 
 /** Commands in the order of their calls. */
 export type Outbox = readonly OutboxEntry[];
@@ -43,13 +66,69 @@ export type Outbox = readonly OutboxEntry[];
 /** Adds a command behind all others. */
 export function enqueue(outbox: Outbox, key: string, command: OutboxCommand, nowMs: number): Outbox {
   const created_at = new Date(nowMs).toISOString();
-  return [...outbox, { key, command, created_at, ...FRESH }];
+  return [...outbox, { key, command, created_at, order: nextOrder(outbox, nowMs), ...FRESH }];
+}
+
+const nextOrder = (outbox: Outbox, nowMs: number): number =>
+  Math.max(nowMs, 1 + Math.max(0, ...outbox.map(({ order }) => order)));
+
+/** What is kept of an entry: the rest begins anew with the next client. */
+export interface StoredEntry {
+  key: string;
+  command: OutboxCommand;
+  created_at: string;
+  /** Why it failed for good. */
+  error: WireError | null;
+}
+
+/** Its key in the storage, by which entries are in order. */
+export const storageKey = ({ order, key }: OutboxEntry): string =>
+  `${String(order).padStart(16, "0")} ${key}`;
+
+export function toStored({ key, command, created_at, status, error }: OutboxEntry): StoredEntry {
+  if (status !== "failed" || !error) return { key, command, created_at, error: null };
+  const { code, message, details, request_id } = error;
+  return { key, command, created_at, error: { code, message, details, request_id } };
+}
+
+/**
+ * Takes over what the storage holds, which other tabs may have changed. What it has no more was done or discarded there.
+ */
+export function restore(
+  outbox: Outbox,
+  stored: ReadonlyArray<readonly [key: string, value: StoredEntry]>,
+): Outbox {
+  const known = new Map(outbox.map((entry) => [storageKey(entry), entry]));
+  const found = stored.map(([at, { error, ...entry }]): OutboxEntry => {
+    const mine = known.get(at);
+    known.delete(at);
+    const hasFailed = error && (!mine || mine.status === "queued");
+    if (mine && !hasFailed) return mine;
+    return {
+      ...FRESH,
+      ...entry,
+      is_stored: true,
+      order: Number.parseInt(at, 10),
+      status: error ? "failed" : "queued",
+      error: error && fromWire(error),
+      is_uncertain: true,
+    };
+  });
+  const unstored = [...known.values()].filter((entry) => !entry.is_stored);
+  return [...found, ...unstored].sort((a, b) => a.order - b.order);
 }
 
 /** No refused command waits longer, whatever the server says. */
 export const LONGEST_WAIT_MS = 60_000;
 
-const FRESH = { status: "queued", refusals: 0, not_before: 0, is_uncertain: false, error: null } as const;
+const FRESH = {
+  status: "saving",
+  is_stored: false,
+  refusals: 0,
+  not_before: 0,
+  is_uncertain: false,
+  error: null,
+} as const;
 
 /** What may go out now. */
 export interface Takeout {
@@ -110,6 +189,15 @@ export function fitsFrame(command: OutboxCommand, frameBytes: number): boolean {
   return byteLength(JSON.stringify(command)) <= frameBytes;
 }
 
+/** These were written, or could not be: either way they may be sent now. */
+export function saved(outbox: Outbox, keys: ReadonlySet<string>, is_stored: boolean): Outbox {
+  return outbox.map((entry) =>
+    keys.has(entry.key)
+      ? { ...entry, is_stored, status: entry.status === "saving" ? "queued" : entry.status }
+      : entry,
+  );
+}
+
 /** The connection ended: what was not answered is sent again on the next. */
 export function requeue(outbox: Outbox): Outbox {
   if (!outbox.some(({ status }) => status === "sending")) return outbox;
@@ -118,50 +206,73 @@ export function requeue(outbox: Outbox): Outbox {
   );
 }
 
-/** An entry that is done, with the message that says so. */
+/** What may acknowledge a command: a message as it is now, or somebody's reaction. */
+export type Evidence = Message | ReactionUpdated;
+type ReactionUpdated = Extract<DurableEvent, { type: "reaction.updated" }>;
+
+/** An entry that is done, with what says so. */
 export interface Settled {
   key: string;
-  message: Message;
+  evidence: Evidence;
 }
 
 /**
- * Finds what these messages acknowledge: a send by sender and `temp_id`, a delete by id, an edit by id and
- * body. Of several edits of one message only the first unanswered one can be meant, or a later one would
- * be overtaken when they are sent again.
+ * Finds what these acknowledge: a send by sender and `temp_id`, a delete by id, an edit by id and body, a reaction by
+ * whether it is there. Of several edits of one message, or reactions with one emoji, only the first unanswered one can be
+ * meant, or a later one would be overtaken when they are sent again.
  */
 export function settle(
   outbox: Outbox,
-  messages: readonly Message[],
+  evidences: readonly Evidence[],
   userId: string,
 ): { outbox: Outbox; settled: Settled[] } {
   const settled: Settled[] = [];
   let rest = outbox;
-  for (const message of messages) {
+  for (const evidence of evidences) {
     if (rest.length === 0) break;
-    const done = rest.filter((entry) => isSettledBy(entry, message, userId, rest));
-    for (const { key } of done) settled.push({ key, message });
+    const done = rest.filter((entry) => isSettledBy(entry, evidence, userId, rest));
+    for (const { key } of done) settled.push({ key, evidence });
     if (done.length > 0) rest = rest.filter((entry) => !done.includes(entry));
   }
   return { outbox: rest, settled };
 }
 
-function isSettledBy(entry: OutboxEntry, message: Message, userId: string, outbox: Outbox): boolean {
+function isSettledBy(entry: OutboxEntry, evidence: Evidence, userId: string, outbox: Outbox): boolean {
   const { command } = entry;
-  switch (command.type) {
-    case "message.send":
-      return message.temp_id === command.temp_id && message.sender_id === userId;
-    case "message.delete":
-      return message.id === command.id && message.deleted_at !== null;
-    case "message.edit": {
-      if (message.id !== command.id || message.edited_at === null || message.body === null) return false;
-      const first = outbox.find(
-        (other) => other.command.type === "message.edit" && other.command.id === command.id,
-      );
-      const wasSent = entry.status === "sending" || entry.is_uncertain;
-      return first === entry && wasSent && isSameBody(message.body, command.body);
-    }
+  if (command.type === "message.send")
+    return "temp_id" in evidence && evidence.temp_id === command.temp_id && evidence.sender_id === userId;
+  if (command.type === "message.delete")
+    return "temp_id" in evidence && evidence.id === command.id && evidence.deleted_at !== null;
+  const wasSent = entry.status === "sending" || entry.is_uncertain;
+  const first = outbox.find((other) => subject(other.command) === subject(command));
+  if (!wasSent || first !== entry) return false;
+  if (command.type === "message.edit") {
+    const message = "temp_id" in evidence && evidence.id === command.id && evidence;
+    return message && message.edited_at !== null && !!message.body && isSameBody(message.body, command.body);
   }
+  const isAdded = command.type === "reaction.add";
+  if ("temp_id" in evidence) {
+    if (evidence.id !== command.id) return false;
+    const given = evidence.reactions.find(({ emoji }) => plain(emoji) === plain(command.emoji));
+    return (given?.user_ids.includes(userId) ?? false) === isAdded;
+  }
+  const { message_id, user_id, emoji, added } = evidence;
+  return (
+    message_id === command.id &&
+    user_id === userId &&
+    plain(emoji) === plain(command.emoji) &&
+    added === isAdded
+  );
 }
+
+/** What a command is about: of two with the same, the later must stay the later. */
+function subject(command: OutboxCommand): string {
+  if (command.type === "message.send") return command.temp_id;
+  return "emoji" in command ? `${command.id} ${plain(command.emoji)}` : `${command.id} ${command.type}`;
+}
+
+/** The service adds variation selectors. */
+const plain = (emoji: string): string => emoji.replaceAll("\ufe0f", "");
 
 /**
  * The service refused a command. One that may succeed later waits for `retryAt`; a failed send stays for the
@@ -187,10 +298,11 @@ export function failAll(outbox: Outbox, errorOf: (entry: OutboxEntry) => ChatErr
 }
 
 /** Puts a failed send behind all others, to be sent again with the same `temp_id`. */
-export function retry(outbox: Outbox, key: string): Outbox {
+export function retry(outbox: Outbox, key: string, nowMs: number): Outbox {
   const entry = outbox.find((other) => other.key === key && other.status === "failed");
   if (!entry) return outbox;
-  return [...discard(outbox, key), { ...entry, ...FRESH, is_uncertain: entry.is_uncertain }];
+  const { is_uncertain } = entry;
+  return [...discard(outbox, key), { ...entry, ...FRESH, order: nextOrder(outbox, nowMs), is_uncertain }];
 }
 
 /** Forgets an entry. */

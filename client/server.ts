@@ -1,7 +1,7 @@
 import { type ClientRequestOptions, hc } from "hono/client";
 // Types alone: nothing of the service comes into the bundle.
 import type { AppType } from "../workers/app.ts";
-import { ChatError, type WireError } from "./errors.ts";
+import { networkError, toError } from "./errors.ts";
 
 /** How a back end reaches the service. */
 export interface ServerClientOptions {
@@ -55,17 +55,8 @@ async function orThrow(ask: () => Promise<Response>): Promise<Response> {
   try {
     response = await ask();
   } catch (error) {
-    throw ChatError.network("The service could not be reached.", error);
+    throw networkError("The service could not be reached.", error);
   }
   if (response.ok) return response;
-  const body: unknown = await response.json().catch(() => null);
-  const error = typeof body === "object" && body !== null && "error" in body ? body.error : null;
-  const wire: WireError = ChatError.isWire(error)
-    ? error
-    : {
-        code: "INTERNAL_ERROR",
-        message: `The service answered with status ${response.status}.`,
-        retryable: response.status >= 500,
-      };
-  throw ChatError.fromWire(wire, response.status);
+  throw toError(response.status, await response.json().catch(() => null));
 }

@@ -1,5 +1,5 @@
 import { type FormEvent, useState } from "react";
-import type { ChatClient } from "../../client/index.ts";
+import { ChatApi, type ChatClient } from "../../client/index.ts";
 import type { Conversation, Participant } from "../../protocol/entities.ts";
 import { LIMITS } from "../../protocol/limits.ts";
 import { Avatar } from "./avatar.tsx";
@@ -34,7 +34,7 @@ export function ConversationDetails({
     setBusy(true);
     setError(null);
     try {
-      await chat.api.renameConversation(conversation.id, title.trim() || null);
+      await new ChatApi(chat).renameConversation(conversation.id, title.trim() || null);
       onClose();
     } catch (caught) {
       setError(caught);

@@ -45,6 +45,7 @@ export function reasonText(reason: ConversationState["reason"], t: Words): strin
     case "deleted":
       return t.reasonDeleted;
     case "protocol":
+    case "wrong_user":
     case "frame_too_large":
       return t.reasonProtocol;
     case "connection_lost":

@@ -1,5 +1,5 @@
 import { type FormEvent, useState } from "react";
-import type { ChatClient } from "../../client/index.ts";
+import { ChatApi, type ChatClient } from "../../client/index.ts";
 import { DEMO_USERS, type DemoUser } from "../../dev/demo-users.ts";
 import type { Conversation, ConversationType } from "../../protocol/entities.ts";
 import { LIMITS } from "../../protocol/limits.ts";
@@ -44,7 +44,9 @@ export function NewConversation({
     setError(null);
     try {
       const named = type === "group" && title.trim() ? { title: title.trim() } : {};
-      onCreated(await chat.api.createConversation({ type, participant_ids: [...chosenIds], ...named }));
+      onCreated(
+        await new ChatApi(chat).createConversation({ type, participant_ids: [...chosenIds], ...named }),
+      );
     } catch (caught) {
       setError(caught);
       setBusy(false);

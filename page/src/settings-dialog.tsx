@@ -1,5 +1,5 @@
 import { useEffect, useState } from "react";
-import type { ChatClient, UserSettings } from "../../client/index.ts";
+import { ChatApi, type ChatClient, type UserSettings } from "../../client/index.ts";
 import { Dialog } from "./dialog.tsx";
 import { describeError } from "./errors.ts";
 import { useI18n } from "./i18n.ts";
@@ -29,7 +29,7 @@ export function SettingsDialog({
     setBusy(true);
     setError(null);
     try {
-      await chat.api.updateSettings(changes);
+      await new ChatApi(chat).updateSettings(changes);
     } catch (caught) {
       setChosen({});
       setError(caught);

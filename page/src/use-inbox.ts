@@ -1,5 +1,11 @@
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
-import type { ChatClient, InboxHandle, InboxState, UserSettings } from "../../client/index.ts";
+import {
+  ChatApi,
+  type ChatClient,
+  type InboxHandle,
+  type InboxState,
+  type UserSettings,
+} from "../../client/index.ts";
 import type { Conversation, Participant } from "../../protocol/entities.ts";
 import { type Connectivity, connectivityOf, useIsLastingOffline } from "./connectivity.ts";
 
@@ -85,7 +91,7 @@ function useParticipants(chat: ChatClient, conversations: readonly Conversation[
     for (const { id, title, participant_count } of conversations) {
       if (title !== null || askedAt.current.get(id) === participant_count) continue;
       askedAt.current.set(id, participant_count);
-      chat.api.listParticipants(id).then(
+      new ChatApi(chat).listParticipants(id).then(
         ({ data }) => setParticipants((previous) => new Map(previous).set(id, data)),
         () => askedAt.current.delete(id),
       );

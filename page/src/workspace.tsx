@@ -13,7 +13,9 @@ import { useInbox } from "./use-inbox.ts";
 /** Everything one user sees: the list and, beside it or over it on a phone, a conversation. */
 export function Workspace({ user, conversationId }: { user: DemoUser; conversationId: string | null }) {
   const { t } = useI18n();
-  const [chat] = useState(() => new ChatClient({ url: location.origin, token: async () => user.id }));
+  const [chat] = useState(
+    () => new ChatClient({ url: location.origin, userId: user.id, token: async () => user.id }),
+  );
   const [isCreating, setCreating] = useState(false);
   const [hasSettings, setSettings] = useState(false);
   /** The conversation that is being read: what arrives in it is no news, whatever the service has heard so far. */

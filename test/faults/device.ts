@@ -1,5 +1,5 @@
 import {
-  type ChatApi,
+  ChatApi,
   ChatClient,
   type ChatClientOptions,
   ChatError,
@@ -54,7 +54,7 @@ export class NodePort implements Port {
       fetch: this.#tap.fetch(),
       ...options,
     });
-    this.api = this.#chat.api;
+    this.api = new ChatApi(this.#chat);
     this.#tap.announcements(this.#chat);
     this.#chat.connect();
   }

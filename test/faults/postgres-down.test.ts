@@ -1,8 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { ChatApi } from "../../client/api.ts";
-import { toEnvironment } from "../../client/environment.ts";
+import { ChatApi, ChatClient } from "../../client/index.ts";
 import { CLOSE } from "../../protocol/close-codes.ts";
 import { check } from "../checker/check.ts";
 import { Random } from "../simulation/random.ts";
@@ -100,7 +99,7 @@ async function answered(crowd: Crowd, sends: number): Promise<void> {
 }
 
 const apiOf = (service: BareService, user: string): ChatApi =>
-  new ChatApi(toEnvironment({ url: service.url, token: () => user }));
+  new ChatApi(new ChatClient({ url: service.url, token: () => user }));
 
 /** The code with which the service ends a socket of this user. */
 function closeCodeOf(service: BareService, id: string, user: string): Promise<number> {

@@ -1,7 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { ChatApi } from "../../client/api.ts";
-import { toEnvironment } from "../../client/environment.ts";
-import { ChatError } from "../../client/index.ts";
+import { ChatApi, ChatClient, ChatError } from "../../client/index.ts";
 import type { Message } from "../../protocol/entities.ts";
 import type { Row } from "../checker/history.ts";
 import { runCron, type Stack } from "../stack/stack.ts";
@@ -134,7 +132,7 @@ export async function dumpLogs(recorder: Recorder, stack: Stack, wanted: Readonl
 
 /** Writes the conversation as the user reads it anew, page by page. */
 async function dumpFresh(recorder: Recorder, stack: Stack, id: string, user: string): Promise<void> {
-  const api = new ChatApi(toEnvironment({ url: stack.url, token: () => user }));
+  const api = new ChatApi(new ChatClient({ url: stack.url, token: () => user }));
   const whose = {
     kind: "fresh",
     user: recorder.name("u", user),

@@ -1,6 +1,7 @@
+import { ChatApi } from "../../client/api.ts";
 import { ChatClient } from "../../client/chat-client.ts";
 import type { ConversationHandle } from "../../client/conversation-handle.ts";
-import { ChatError } from "../../client/errors.ts";
+import { ChatError, fromWire, type WireError } from "../../client/errors.ts";
 import type { SocketHandlers } from "../../client/socket.ts";
 import type { Message } from "../../protocol/entities.ts";
 import type { OperationEntry } from "../checker/history.ts";
@@ -30,6 +31,7 @@ export class Device {
   readonly user: string;
   readonly chat: ChatClient;
   readonly handle: ConversationHandle;
+  readonly #api: ChatApi;
   readonly #world: World;
   readonly #edge: Edge;
   readonly #conversation: string;
@@ -68,6 +70,7 @@ export class Device {
       openSocket: (url, protocols, handlers) => this.#openSocket(url, protocols, handlers),
       fetch: (input, init) => this.#fetch(String(input), init),
     });
+    this.#api = new ChatApi(this.chat);
     this.chat.onMessage(({ id }) => world.record({ kind: "announced", ...this.#names(), id }));
     this.chat.connect();
     this.handle = this.chat.joinConversation(conversation);
@@ -134,7 +137,7 @@ export class Device {
   markRead(id: number): void {
     const asked = this.#world.instant();
     this.#operate({ op: "read", id }, async (end) => {
-      const state = await this.chat.api.markRead(this.#conversation, id);
+      const state = await this.#api.markRead(this.#conversation, id);
       this.#counted(asked, state.last_message_id, state.last_read_id, state.unread_count);
       end({ id });
     });
@@ -170,14 +173,14 @@ export class Device {
 
   /** Gives a message the one emoji of this world: nothing that is said changes, but the order of changes does. */
   react(id: number): void {
-    this.chat.api.addReaction(this.#conversation, id, "👍").catch(() => undefined);
+    this.#api.addReaction(this.#conversation, id, "👍").catch(() => undefined);
   }
 
   change(
     op: "add" | "remove" | "rename" | "end" | "promote",
     { target = "", title = "" }: { target?: string; title?: string },
   ): void {
-    const { api } = this.chat;
+    const api = this.#api;
     const id = this.#conversation;
     // A role is no part of the history: nothing is promised about it that the others do not show.
     if (op === "promote") {
@@ -201,7 +204,7 @@ export class Device {
   /** Reads a page over REST; a user who looks, not an operation that changes anything. */
   readPage(query: { before_id?: number; after_id?: number; limit: number }): void {
     const asked = this.#world.instant();
-    this.chat.api.listMessages(this.#conversation, query).then(
+    this.#api.listMessages(this.#conversation, query).then(
       ({ data }) => {
         for (const message of data) this.#saw(message, asked);
       },
@@ -211,7 +214,7 @@ export class Device {
 
   readSummary(): void {
     const asked = this.#world.instant();
-    this.chat.api.getConversation(this.#conversation).then(
+    this.#api.getConversation(this.#conversation).then(
       ({ last_message_id, me }) => this.#counted(asked, last_message_id, me.last_read_id, me.unread_count),
       () => undefined,
     );
@@ -237,7 +240,7 @@ export class Device {
   /** Everything, page by page, as somebody sees it who comes anew. Null for an outsider. */
   async #readEverything() {
     const messages: Message[] = [];
-    const { api } = this.chat;
+    const api = this.#api;
     try {
       const conversation = await api.getConversation(this.#conversation);
       const participants = await api.listParticipants(this.#conversation);
@@ -449,7 +452,7 @@ export class Device {
   async #rest(method: string, path: string, body: unknown): Promise<unknown> {
     const reply = await this.#exchange({ user: this.user, method, path, query: new URLSearchParams(), body });
     if (reply.status < 300) return reply.body;
-    throw ChatError.fromWire((reply.body as { error: { code: string; message: string } }).error);
+    throw fromWire((reply.body as { error: WireError }).error);
   }
 
   /** A request and its reply, either of which may be lost. */
