@@ -17,7 +17,7 @@ import { InboxHandle, LiveInbox } from "./live-inbox.ts";
 import { watchNetwork } from "./network-changes.ts";
 import type { MessageInput } from "./outbox.ts";
 import { makeRequest, type Request } from "./request.ts";
-import { OUTBOX, outboxOf, type Sending } from "./sender.ts";
+import { OUTBOX, type OutboxNews, outboxOf, type Sending } from "./sender.ts";
 import type { StorageState } from "./store.ts";
 
 /**
@@ -197,9 +197,9 @@ export class ChatClient {
     const { store } = this.#env;
     if (this.#isListening || !store.isOpen) return;
     this.#isListening = true;
-    store.sharing?.channel.addEventListener("message", ({ data }) => {
+    store.sharing?.channel.addEventListener("message", ({ data }: MessageEvent<OutboxNews>) => {
       for (const [id, conversation] of this.#conversations)
-        if (data === store.name(outboxOf(id))) void conversation.restoreUnsent();
+        if (data.of === store.name(outboxOf(id))) conversation.hear(data);
     });
     // Those that were joined before.
     for (const conversation of this.#conversations.values()) void conversation.restoreUnsent();

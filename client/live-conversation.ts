@@ -9,7 +9,7 @@ import { type LinkState, LiveLink } from "./live-link.ts";
 import { type Evidence, LONGEST_WAIT_MS, type MessageInput, type PendingMessage } from "./outbox.ts";
 import { ReadPosition } from "./read-position.ts";
 import { conversationPath, type Page, type Request, withQuery } from "./request.ts";
-import { Sender, type Sending } from "./sender.ts";
+import { type OutboxNews, Sender, type Sending } from "./sender.ts";
 import {
   abandonOlder,
   applyEvent,
@@ -131,9 +131,14 @@ export class LiveConversation extends LiveLink<ConversationState, ServerEvent> {
     return this.#sender.discard(tempId);
   }
 
-  /** Another tab has changed what is unsent, or it is known only now whose it is. */
+  /** It is known only now whose it is. */
   restoreUnsent(): Promise<void> {
     return this.#sender.restore();
+  }
+
+  /** Another tab tells of what is unsent. */
+  hear(news: OutboxNews): void {
+    this.#sender.hear(news);
   }
 
   markRead(id = this.#timeline.last_message_id): void {

@@ -92,7 +92,8 @@ export function toStored({ key, command, created_at, status, error }: OutboxEntr
 }
 
 /**
- * Takes over what the storage holds, which other tabs may have changed. What it has no more was done or discarded there.
+ * Takes over what the storage holds, which other tabs may have changed. What it has no more was done there. A message stays
+ * until this connection has shown it: sent once more after the next, it would be no second one.
  */
 export function restore(
   outbox: Outbox,
@@ -114,8 +115,13 @@ export function restore(
       is_uncertain: true,
     };
   });
-  const unstored = [...known.values()].filter((entry) => !entry.is_stored);
-  return [...found, ...unstored].sort((a, b) => a.order - b.order);
+  const others = [...known.values()].flatMap((entry): OutboxEntry[] => {
+    if (!entry.is_stored) return [entry];
+    const isAgain = found.some(({ key }) => key === entry.key);
+    if (isAgain || entry.status === "failed" || entry.command.type !== "message.send") return [];
+    return [{ ...entry, status: "sending" }];
+  });
+  return [...found, ...others].sort((a, b) => a.order - b.order);
 }
 
 /** No refused command waits longer, whatever the server says. */

@@ -1,6 +1,6 @@
 import type { StopReason } from "./connection.ts";
 import type { Environment } from "./environment.ts";
-import { type ChatError, chatError, networkError } from "./errors.ts";
+import { type ChatError, chatError, fromWire, networkError, type WireError } from "./errors.ts";
 import { FRAME_BYTES, TEMP_ID_LENGTH } from "./limits.ts";
 import {
   discard,
@@ -146,7 +146,7 @@ export class Sender {
     this.#forget(entry);
     // The service would go on waiting for it, and hold up what comes behind.
     if (entry.status === "queued" && entry.refusals > 0) this.#host.reconnect();
-    this.#reject(tempId, chatError("MESSAGE_SEND_FAILED", "The message was discarded."));
+    this.#failed(tempId, chatError("MESSAGE_SEND_FAILED", "The message was discarded."));
     this.#host.changed();
     this.#save();
     return true;
@@ -166,6 +166,17 @@ export class Sender {
     this.#host.changed();
     this.#save();
     this.flushSoon();
+  }
+
+  /** Another tab has changed what is kept; it may say what became of a command. */
+  hear({ key, evidence, error }: OutboxNews): void {
+    const entry = key === undefined ? undefined : this.#find(key);
+    if (key !== undefined && error) {
+      // A message that was refused stays, as failed; one that was discarded goes.
+      if (entry) this.#outbox = discard(this.#outbox, key);
+      this.#reject(key, fromWire(error));
+    } else if (key !== undefined && evidence) this.#resolve(key, evidence);
+    void this.restore();
   }
 
   /** The connection ended. */
@@ -197,10 +208,8 @@ export class Sender {
       const entry = this.#find(key);
       if (entry) this.#forget(entry);
       isAwaited ||= entry?.status === "queued" && entry.refusals > 0;
-      const answer = this.#answers.get(key);
-      this.#answers.delete(key);
-      answer?.isQueued(true);
-      this.#host.after(() => answer?.resolve(evidence));
+      if (entry?.is_stored && !this.#answers.has(key)) this.#tell({ key, evidence });
+      this.#resolve(key, evidence);
     }
     this.#outbox = outbox;
     // Whoever has the turn uses it.
@@ -220,7 +229,7 @@ export class Sender {
     if (!entry) return;
     this.#outbox = refused(this.#outbox, entry.key, error, retryAt(entry.refusals + 1));
     if (error.retryable) return;
-    this.#reject(entry.key, error);
+    this.#failed(entry.key, error);
     const failed = this.#find(entry.key);
     if (failed) this.#write([[this.#prefix + storageKey(failed), toStored(failed)]]);
     else this.#forget(entry);
@@ -327,11 +336,16 @@ export class Sender {
   }
 
   #write(changes: readonly StorageChange[]): Promise<boolean> {
-    const { sharing } = this.#env.store;
     const written = this.#env.store.write(changes);
-    const news = this.#env.store.name(this.#prefix);
-    if (sharing) void written.then(() => sharing.channel.postMessage(news));
+    void written.then(() => this.#tell({}));
     return written;
+  }
+
+  /** Tells the other tabs. */
+  #tell(news: Omit<OutboxNews, "of">): void {
+    const { sharing } = this.#env.store;
+    const all: OutboxNews = { of: this.#env.store.name(this.#prefix), ...news };
+    sharing?.channel.postMessage(all);
   }
 
   #saved(entries: Outbox, isStored: boolean): void {
@@ -363,6 +377,20 @@ export class Sender {
     return answer;
   }
 
+  #resolve(key: string, evidence: Evidence): void {
+    const answer = this.#answers.get(key);
+    this.#answers.delete(key);
+    answer?.isQueued(true);
+    this.#host.after(() => answer?.resolve(evidence));
+  }
+
+  /** Whoever asked for it, or shows it, may be in another tab. */
+  #failed(key: string, error: ChatError): void {
+    const { code, message, details, request_id } = error;
+    this.#tell({ key, error: { code, message, details, request_id } });
+    this.#reject(key, error);
+  }
+
   #reject(key: string, error: ChatError): void {
     const answer = this.#answers.get(key);
     this.#answers.delete(key);
@@ -375,6 +403,18 @@ export class Sender {
 export const OUTBOX = "outbox ";
 /** Begins those of one conversation. */
 export const outboxOf = (conversationId: string): string => `${OUTBOX}${conversationId} `;
+
+/** What one tab tells the others of the commands of a conversation. */
+export interface OutboxNews {
+  /** Whose, and of which conversation. */
+  of: string;
+  /** The command, if its end is told. */
+  key?: string;
+  /** That it was done. */
+  evidence?: Evidence;
+  /** That it was refused for good, or discarded. */
+  error?: WireError;
+}
 
 interface Answer {
   sending: Sending<unknown>;

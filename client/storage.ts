@@ -30,7 +30,9 @@ export function memoryStorage(): ChatStorage {
   return {
     isDurable: false,
     list: async (prefix) =>
-      [...values].filter(([key]) => key.startsWith(prefix)).sort(([a], [b]) => (a < b ? -1 : 1)),
+      structuredClone(
+        [...values].filter(([key]) => key.startsWith(prefix)).sort(([a], [b]) => (a < b ? -1 : 1)),
+      ),
     write: async (changes) => {
       for (const [key, value] of changes) {
         if (value === undefined) values.delete(key);

@@ -2,7 +2,7 @@ import Chromium from "@sparticuz/chromium";
 import { type Browser, chromium } from "playwright-core";
 
 /** The packaged defaults put every page into one process, where two windows hold each other up. */
-const CHROMIUM_ARGS = [
+export const CHROMIUM_ARGS = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-quic",
@@ -15,6 +15,8 @@ const CHROMIUM_ARGS = [
 
 /** A Chromium without a window. `CHROME_PATH` names an installed one where the packaged one, for Linux on x64, does not run. */
 export async function launchChromium(): Promise<Browser> {
-  const executablePath = process.env.CHROME_PATH ?? (await Chromium.executablePath());
-  return chromium.launch({ executablePath, args: CHROMIUM_ARGS, headless: true });
+  return chromium.launch({ executablePath: await chromiumPath(), args: CHROMIUM_ARGS, headless: true });
 }
+
+export const chromiumPath = async (): Promise<string> =>
+  process.env.CHROME_PATH ?? (await Chromium.executablePath());

@@ -1,5 +1,5 @@
 import { build } from "esbuild";
-import type { Browser, Page } from "playwright-core";
+import type { BrowserContext, Page } from "playwright-core";
 import type { ConversationState, MessageInput } from "../../client/index.ts";
 import type { Message } from "../../protocol/entities.ts";
 import { IMPATIENT, type Port } from "./device.ts";
@@ -20,15 +20,20 @@ export class BrowserPort implements Port {
     this.#recorder = recorder;
   }
 
-  /** @param url of the service, or of a proxy before it: the page's own origin */
+  /**
+   * @param url of the service, or of a proxy before it: the page's own origin
+   * @param kept is told the `temp_id` of each message that is on the disk, and so must arrive
+   */
   static async open(
-    browser: Browser,
+    context: BrowserContext,
     recorder: Recorder,
     who: { client: string; user: string },
     url: string,
+    kept: (tempId: string) => void,
   ): Promise<BrowserPort> {
-    const script = await bundle();
-    const page = await (await browser.newContext()).newPage();
+    script ??= bundle();
+    const page = await context.newPage();
+    await page.exposeFunction("keep", kept);
     await page.exposeFunction("note", (observations: Observation[]) => {
       for (const observation of observations) recorder.observe(observation);
     });
@@ -37,7 +42,7 @@ export class BrowserPort implements Port {
       route.fulfill({ contentType: "text/html", body: "<!doctype html>" }),
     );
     await page.goto(`${url}/page`);
-    await page.addScriptTag({ content: script });
+    await page.addScriptTag({ content: await script });
     const t = recorder.instant();
     await page.evaluate((given) => globalThis.tab.open(given.who, given.options, given.t), {
       who,
@@ -79,8 +84,9 @@ export class BrowserPort implements Port {
     return this.#call("held", conversation);
   }
 
-  close(): Promise<void> {
-    return this.#call("close");
+  /** The tab is closed, whatever it is doing. */
+  async close(): Promise<void> {
+    await this.#page.close();
   }
 
   async #call<T>(method: PageCall["method"], ...args: unknown[]): Promise<T> {
@@ -90,6 +96,8 @@ export class BrowserPort implements Port {
     return answer.value as T;
   }
 }
+
+let script: Promise<string> | undefined;
 
 async function bundle(): Promise<string> {
   const { outputFiles } = await build({

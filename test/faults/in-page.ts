@@ -10,6 +10,8 @@ import { heldOf, lookAt, type Observation, Tap } from "./tap.ts";
 
 /** What the harness puts into the page before this script runs. */
 declare global {
+  /** A message with this `temp_id` is on the disk. */
+  function keep(tempId: string): Promise<void>;
   function note(observations: Observation[]): Promise<void>;
   var tab: TabCalls;
 }
@@ -50,6 +52,7 @@ class Page {
     this.#tap = tap;
     this.#chat = new ChatClient({
       url: location.origin,
+      userId: who.user,
       token: () => who.user,
       WebSocket: tap.webSocket(),
       fetch: tap.fetch(),
@@ -72,7 +75,12 @@ class Page {
   }
 
   send(conversation: string, tempId: string, body: MessageInput, replyToId: number | null) {
-    return this.#handle(conversation).send(body, { tempId, ...(replyToId === null ? {} : { replyToId }) });
+    const reply = replyToId === null ? {} : { replyToId };
+    const sending = this.#handle(conversation).send(body, { tempId, ...reply });
+    void sending.queued.then((isKept) => {
+      if (isKept) void keep(tempId);
+    });
+    return sending;
   }
 
   edit(conversation: string, id: number, body: MessageInput) {
@@ -93,10 +101,6 @@ class Page {
 
   held(conversation: string) {
     return heldOf(this.#handle(conversation).state);
-  }
-
-  close(): void {
-    this.#chat?.disconnect();
   }
 
   /** Told in batches, in order. */

@@ -28,6 +28,9 @@ interface Parts {
   closeProxies: () => Promise<void>;
 }
 
+/** Signs its chat tokens. */
+export const CHAT_TOKEN_SECRET = "a secret of the tests, at least 32 characters";
+
 /** Only processes die here, never the machine: what was written to files is there. */
 const POSTGRES_SETTINGS = ["fsync=off"];
 
@@ -77,7 +80,7 @@ export class BareService implements Stack {
         ENVIRONMENT: "development",
         DATABASE_URL: postgres.url,
         NEON_FETCH_ENDPOINT: endpoint,
-        CHAT_TOKEN_SECRET: "a secret of the tests, at least 32 characters",
+        CHAT_TOKEN_SECRET,
         ...variables,
       },
       closeProxies: async () => {
