@@ -17,7 +17,7 @@ export default defineConfig({
       {
         test: {
           name: "node",
-          include: ["**/*.test.ts"],
+          include: ["**/*.test.{ts,tsx}"],
           exclude: [DEPENDENCIES, ...WORKERD_TESTS, ...SERVICE_TESTS],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
