@@ -165,6 +165,7 @@ interface Job<Socket extends SessionSocket> {
  */
 export class ConversationCore<Socket extends SessionSocket> implements FrameReceiver<Socket, Command> {
   readonly #host: ConversationHost<Socket>;
+  readonly #id: string;
   readonly #mirror: Mirror;
   readonly #door: Door<Socket>;
   readonly #sessions: Sessions<Socket>;
@@ -197,6 +198,7 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
   /** @param id of the conversation, known by the object's name */
   constructor(host: ConversationHost<Socket>, id: string) {
     this.#host = host;
+    this.#id = id;
     this.#mirror = new Mirror(host.sql);
     this.#door = new Door(host, (timeMs) => this.#wakeAt(timeMs));
     this.#sessions = this.#door.sessions;
@@ -605,8 +607,9 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
    */
   async versionChanged(version: number): Promise<Result<void>> {
     const loaded = await this.#load();
-    // Loading read Postgres after the change was committed: a missing conversation is a told one.
-    if (!loaded.ok) return loaded.error.code === "CONVERSATION_NOT_FOUND" ? ok(undefined) : loaded;
+    // Loading read Postgres after the change was committed: of a missing conversation only its end is still to be told.
+    if (!loaded.ok && loaded.error.code !== "CONVERSATION_NOT_FOUND") return loaded;
+    if (!loaded.ok) return this.#tellRemoved();
     if (!this.#mirror.state || this.#mirror.state.version < version) {
       const caughtUp = await this.#catchUp();
       if (!caughtUp.ok) return caughtUp;
@@ -869,7 +872,10 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
     const now = this.#host.now();
     const unleased = this.#sessions.all().filter(({ userId }) => !this.#isLeased(userId));
     const silentAt = this.#door.closeSilent(unleased);
-    void this.#endLeases(this.#presence.expire(now));
+    // Found again by the next round if that fails.
+    this.#endLeases(this.#presence.expire(now)).catch((error: unknown) =>
+      this.#host.note("leases_not_ended", { error: describeError(error) }),
+    );
     this.#live.ask();
     this.#notices.again();
     this.#retryRemovals();
@@ -1035,8 +1041,7 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
         online.value.map(({ userId }) => userId).filter((userId) => !this.#mirror.member(userId)),
       );
     }
-    const { id } = this.#mirror.state ?? {};
-    if (id === undefined || (await this.#notices.tellRemoved(id))) return ok(undefined);
+    if (await this.#notices.tellRemoved(this.#id)) return ok(undefined);
     const message = "The change is stored and will take effect shortly. Try again.";
     return refuse("SERVICE_UNAVAILABLE", message, { retry_after_ms: 1_000 });
   }
@@ -1240,13 +1245,12 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
       this.#host.now(),
     );
     this.#sessions.closeAll(CLOSE.conversationNotFound, "deleted");
-    const { id = "" } = this.#mirror.state ?? {};
     this.#notices.remove(this.#leased());
     this.#mirror.state = null;
     this.#mirror.participants.clear();
     this.#position = { head: 0, seq: 0 };
     // Whoever cannot be told now finds out when their inbox looks into Postgres again.
-    await this.#notices.tellRemoved(id);
+    await this.#notices.tellRemoved(this.#id);
     await this.#host.erase();
   }
 

@@ -112,6 +112,7 @@ export class Judge {
       case "log":
         this.#tell(entry, facts.conversation(entry.conversation));
         break;
+      case "kept":
       case "run":
       case "fault":
       case "crash":

@@ -1,6 +1,7 @@
 import {
   type Conversation,
   causesOf,
+  finalRows,
   isAcknowledged,
   isEnded,
   lastWords,
@@ -17,6 +18,9 @@ import type { RuleFactory } from "./rule.ts";
  * - at the seq of an acknowledged edit, what that edit says; never a state older than an acknowledged change;
  * - otherwise what an edit says that is not certainly older than another acknowledged one; what was sent, if no edit
  *   was acknowledged.
+ *
+ * A message that was said to be on the disk of its device is stored as well, unless it failed, or its sender may have
+ * been removed.
  *
  * Sound because only an answer that came before a question orders two edits; of all others each may be the last.
  * The seq that a send was answered with is not used: a repeated send is answered with the newest state.
@@ -46,6 +50,17 @@ export const durability: RuleFactory = (report) => ({
         else if (row.sender !== sender || row.temp_id !== temp_id)
           lost(`${sender}'s ${temp_id} was acknowledged as ${id}, which is ${row.sender}'s ${row.temp_id}.`);
       }
+    }
+    const arrived = new Set(
+      finalRows(conversation).map(({ sender, temp_id }) => sendKey(sender, temp_id ?? "")),
+    );
+    for (const { sender, temp_id, operations, isKept } of conversation.sends.values()) {
+      const mayBeOut = conversation.memberships
+        .get(sender)
+        ?.some((change) => change.asked.op === "remove" && mayHappen(change));
+      if (!isKept || mayBeOut || operations.some(({ phase }) => phase === "fail")) continue;
+      if (!arrived.has(sendKey(sender, temp_id)))
+        lost(`${sender}'s ${temp_id} was on the disk of its device, and is not stored.`);
     }
     for (const row of postgres.rows) {
       const truth = logged.get(row.id);

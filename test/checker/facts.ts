@@ -33,6 +33,8 @@ export interface Send {
   readonly sender: string;
   readonly temp_id: string;
   readonly operations: Operation[];
+  /** It was said to be on the disk of the device that sent it. */
+  isKept: boolean;
 }
 
 /** What was asked of one conversation, and what was found of it in the end. */
@@ -222,6 +224,13 @@ export class Facts {
         if (this.quiet) this.defects.push("It is quiet more than once.");
         this.quiet = entry;
         break;
+      case "kept": {
+        const { sends } = this.conversation(entry.conversation);
+        const send = sends.get(sendKey(entry.user, entry.temp_id));
+        if (send) send.isKept = entry.kept;
+        else this.defects.push(`${entry.temp_id} was kept before it was sent.`);
+        break;
+      }
       case "log": {
         const conversation = this.conversation(entry.conversation);
         conversation.epochs.add(entry.epoch);
@@ -275,7 +284,7 @@ export class Facts {
         const key = sendKey(sender, temp_id);
         const send = conversation.sends.get(key);
         if (send) send.operations.push(operation);
-        else conversation.sends.set(key, { sender, temp_id, operations: [operation] });
+        else conversation.sends.set(key, { sender, temp_id, operations: [operation], isKept: false });
         break;
       }
       case "edit":

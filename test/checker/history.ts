@@ -11,6 +11,7 @@ export type Entry =
   | SeenEntry
   | ShownEntry
   | AnnouncedEntry
+  | KeptEntry
   | PositionEntry
   | CountEntry
   | FaultEntry
@@ -125,6 +126,20 @@ export interface AnnouncedEntry {
   user: string;
   conversation: string;
   id: number;
+}
+
+/**
+ * A client said that a message is on the disk of its device, and so will be sent whatever happens to the client; or that it
+ * will not, because it failed.
+ */
+export interface KeptEntry {
+  kind: "kept";
+  t: Instant;
+  client: string;
+  user: string;
+  conversation: string;
+  temp_id: string;
+  kept: boolean;
 }
 
 /** How far a reader has read, as somebody was told. */

@@ -42,6 +42,14 @@ const FIELDS: Record<Entry["kind"], Record<string, Kind>> = {
   },
   shown: { t: "number", client: "string", user: "string", conversation: "string", ranges: "ranges" },
   announced: { t: "number", client: "string", user: "string", conversation: "string", id: "number" },
+  kept: {
+    t: "number",
+    client: "string",
+    user: "string",
+    conversation: "string",
+    temp_id: "string",
+    kept: "boolean",
+  },
   position: {
     t: "number",
     at: "string",

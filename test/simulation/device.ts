@@ -7,6 +7,7 @@ import type { Message } from "../../protocol/entities.ts";
 import type { OperationEntry } from "../checker/history.ts";
 import { systemBody } from "../stack/system-body.ts";
 import { hashOf, rangesOf, rowOf } from "./digest.ts";
+import type { Disk } from "./disk.ts";
 import type { Edge, Reply } from "./edge.ts";
 import { Connection, FAIR, type Weather } from "./network.ts";
 import type { World } from "./world.ts";
@@ -49,7 +50,14 @@ export class Device {
   #operations = 0;
   #lastRanges = "";
 
-  constructor(world: World, edge: Edge, conversation: string, user: string, name: string) {
+  constructor(
+    world: World,
+    edge: Edge,
+    conversation: string,
+    user: string,
+    name: string,
+    disk: Disk | null = null,
+  ) {
     this.#world = world;
     this.#edge = edge;
     this.#conversation = conversation;
@@ -58,6 +66,7 @@ export class Device {
     let ids = 0;
     this.chat = new ChatClient({
       url: "https://chat.example",
+      ...(disk ? { userId: user, storage: disk.open((callback) => this.#run(callback)) } : {}),
       token: () => edge.issueToken(user),
       random: () => world.random.next(),
       now: () => world.now + this.clockSkewMs,
@@ -96,10 +105,17 @@ export class Device {
     const temp_id = `${this.name}-t${this.#operations}`;
     const body = { text };
     this.#operate({ op: "send", temp_id, hash: hashOf(body) }, async (end) => {
-      const message = await this.handle.send(body, {
+      const sending = this.handle.send(body, {
         tempId: temp_id,
         ...(replyToId === null ? {} : { replyToId }),
       });
+      const keep = (kept: boolean): void => {
+        if (this.#isAlive) this.#world.record({ kind: "kept", ...this.#names(), temp_id, kept });
+      };
+      void sending.queued.then((isKept) => isKept && keep(true));
+      // Told to have failed, it is the user's to try again.
+      sending.catch(() => keep(false));
+      const message = await sending;
       this.own.push(message.id);
       end({ id: message.id, seq: message.seq });
     });

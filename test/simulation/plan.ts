@@ -49,6 +49,8 @@ export interface Plan {
   tokenLifeMs: number | null;
   /** Of the service; clients keep to its default, so that a lower one is met. */
   rateLimit: { perSecond: number; burst: number };
+  /** Whether devices keep on a disk what is unsent, and what they saw. */
+  disks?: boolean;
   steps: Step[];
 }
 
@@ -116,6 +118,8 @@ export function drawPlan(seed: number): Plan {
     tokenLifeMs:
       random.chance(0.15) && !steps.some((step) => step.do === "clock") ? random.integer(500, 20_000) : null,
     rateLimit: random.chance(0.2) ? { perSecond: 4, burst: 4 } : { perSecond: 20, burst: 40 },
+    // Nothing is drawn for it, so that all else is as it would be without.
+    disks: seed % 2 === 1,
     steps: steps.sort((a, b) => a.atMs - b.atMs),
   };
 }

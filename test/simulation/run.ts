@@ -1,6 +1,7 @@
 import type { Entry, FaultEntry, LogEntry, Row } from "../checker/history.ts";
 import { Device } from "./device.ts";
 import { hashOf, rowOf } from "./digest.ts";
+import { Disk } from "./disk.ts";
 import { Edge } from "./edge.ts";
 import { Inboxes } from "./inboxes.ts";
 import type { Connection } from "./network.ts";
@@ -34,6 +35,7 @@ class Run {
   readonly #inboxes: Inboxes;
   readonly #devices: Device[] = [];
   readonly #gone: Device[] = [];
+  readonly #disks: Array<Disk | null> = [];
   /** Faults that have not happened yet. */
   readonly #due = new Set<string>();
   readonly #epochs = new Map<Connection, string>();
@@ -71,8 +73,10 @@ class Run {
     this.#edge = new Edge(this.#world, this.#object, this.#postgres);
     this.#edge.tokenLifeMs = plan.tokenLifeMs;
     this.#inboxes = new Inboxes(this.#world, this.#object, this.#postgres, CONVERSATION, plan.users);
-    for (const [index, user] of plan.devices.entries())
-      this.#devices.push(new Device(this.#world, this.#edge, CONVERSATION, user, `${user}-${index}`));
+    for (const [index, user] of plan.devices.entries()) {
+      this.#disks.push(plan.disks ? new Disk(this.#world, plan.seed + index) : null);
+      this.#devices.push(this.#start(index, user, `${user}-${index}`));
+    }
   }
 
   async play(): Promise<Entry[]> {
@@ -349,7 +353,11 @@ class Run {
     this.#gone.push(old);
     this.#reloads += 1;
     const name = `${old.user}-${who}-${this.#reloads}`;
-    this.#devices[who] = new Device(this.#world, this.#edge, CONVERSATION, old.user, name);
+    this.#devices[who] = this.#start(who, old.user, name);
+  }
+
+  #start(who: number, user: string, name: string): Device {
+    return new Device(this.#world, this.#edge, CONVERSATION, user, name, this.#disks[who] ?? null);
   }
 
   #heal(): void {

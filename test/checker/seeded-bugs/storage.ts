@@ -51,6 +51,35 @@ function deleted(
 /** What goes wrong where messages are stored. */
 export const storageBugs: readonly SeededBug[] = [
   {
+    name: "a message that is on the disk of its device is never sent",
+    violates: "I1",
+    damage(history) {
+      const lost = history.pick(
+        history.operations("send", "info").filter(({ invoke: { user, conversation, temp_id } }) => {
+          const isRemoved = history
+            .all("operation", (entry) => entry.op === "remove" && entry.target === user)
+            .some((entry) => entry.conversation === conversation);
+          const isOver = !history.conversations.includes(conversation);
+          const rows = isOver ? [] : history.postgres(conversation).rows;
+          return !isRemoved && !isOver && !rows.some((row) => row.sender === user && row.temp_id === temp_id);
+        }),
+      );
+      if (!lost) return false;
+      const { client, user, conversation, temp_id = "", t } = lost.invoke;
+      const index = history.entries.indexOf(lost.invoke);
+      history.entries.splice(index + 1, 0, {
+        kind: "kept",
+        t: t + 0.5,
+        client,
+        user,
+        conversation,
+        temp_id,
+        kept: true,
+      });
+      return true;
+    },
+  },
+  {
     name: "Postgres loses an acknowledged message",
     violates: "I1",
     damage(history) {
