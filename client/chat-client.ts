@@ -91,7 +91,11 @@ export class ChatClient {
     if (!this.#inbox) {
       const inbox = new LiveInbox(this.#env, this.request, {
         failure: (error) => this.#failures.emit(error, { conversation_id: null }),
-        event: (event) => this.#inboxEvents.emit(event),
+        event: (event) => {
+          // Whoever was removed and is added again goes on in the same conversation.
+          if (event.type === "conversation.added") this.#conversations.get(event.conversation.id)?.enable();
+          this.#inboxEvents.emit(event);
+        },
         released: () => {
           if (this.#inbox === inbox) this.#inbox = null;
         },
@@ -114,6 +118,11 @@ export class ChatClient {
     // It holds the conversation by itself until it is answered.
     handle.leave();
     return sending;
+  }
+
+  /** Whose client it is; null until it is told, or the first connection says. */
+  get userId(): string | null {
+    return this.#env.store.userId;
   }
 
   /** Whether what is unsent survives the end of this client. */

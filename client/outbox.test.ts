@@ -5,7 +5,8 @@ import * as outboxes from "./outbox.ts";
 
 const limits = { nowMs: 1_000, room: 20, maxInFlight: 20, frameBytes: 64 * 1024 };
 const queue = (outbox: outboxes.Outbox, key: string, command: outboxes.OutboxCommand) =>
-  outboxes.saved(outboxes.enqueue(outbox, key, command, 0), new Set([key]), false);
+  saveAll(outboxes.enqueue(outbox, key, command, 0));
+const saveAll = (outbox: outboxes.Outbox) => outboxes.saved(outbox, outbox, false);
 const send = (outbox: outboxes.Outbox, key: string, text = key) =>
   queue(outbox, key, { type: "message.send", temp_id: key, body: { text } });
 const edit = (outbox: outboxes.Outbox, key: string, text: string) =>

@@ -195,13 +195,15 @@ export function fitsFrame(command: OutboxCommand, frameBytes: number): boolean {
   return byteLength(JSON.stringify(command)) <= frameBytes;
 }
 
-/** These were written, or could not be: either way they may be sent now. */
-export function saved(outbox: Outbox, keys: ReadonlySet<string>, is_stored: boolean): Outbox {
-  return outbox.map((entry) =>
-    keys.has(entry.key)
-      ? { ...entry, is_stored, status: entry.status === "saving" ? "queued" : entry.status }
-      : entry,
-  );
+/** These were written as they were, or could not be: either way they may be sent now. */
+export function saved(outbox: Outbox, written: Outbox, isStored: boolean): Outbox {
+  return outbox.map((entry) => {
+    const stored = written.find(({ key }) => key === entry.key);
+    if (!stored) return entry;
+    // It may have failed meanwhile, which has yet to be written.
+    const is_stored = isStored && stored.error === entry.error;
+    return { ...entry, is_stored, status: entry.status === "saving" ? "queued" : entry.status };
+  });
 }
 
 /** The connection ended: what was not answered is sent again on the next. */
@@ -289,7 +291,7 @@ export function refused(outbox: Outbox, key: string, error: ChatError, retryAt: 
     if (entry.key !== key) return [entry];
     const refusals = entry.refusals + 1;
     if (error.retryable) return [{ ...entry, status: "queued", refusals, not_before: retryAt, error }];
-    return entry.command.type === "message.send" ? [{ ...entry, status: "failed", refusals, error }] : [];
+    return entry.command.type === "message.send" ? [failed({ ...entry, refusals }, error)] : [];
   });
 }
 
@@ -297,11 +299,17 @@ export function refused(outbox: Outbox, key: string, error: ChatError, retryAt: 
 export function failAll(outbox: Outbox, errorOf: (entry: OutboxEntry) => ChatError): Outbox {
   return outbox.flatMap((entry): OutboxEntry[] => {
     if (entry.status === "failed") return [entry];
-    return entry.command.type === "message.send"
-      ? [{ ...entry, status: "failed", error: errorOf(entry) }]
-      : [];
+    return entry.command.type === "message.send" ? [failed(entry, errorOf(entry))] : [];
   });
 }
+
+/** What was told to have failed must never be sent by a later client. */
+const failed = (entry: OutboxEntry, error: ChatError): OutboxEntry => ({
+  ...entry,
+  status: "failed",
+  is_stored: false,
+  error,
+});
 
 /** Puts a failed send behind all others, to be sent again with the same `temp_id`. */
 export function retry(outbox: Outbox, key: string, nowMs: number): Outbox {

@@ -75,6 +75,8 @@ export class Sender {
   #isRestored = false;
   /** Keys of what is to be removed from the storage. */
   readonly #obsolete = new Set<string>();
+  /** What is said once the storage holds what has changed: what failed must not be sent by a later client. */
+  #afterSaving: Array<() => void> = [];
 
   constructor(env: Environment, host: SenderHost) {
     this.#env = env;
@@ -187,16 +189,17 @@ export class Sender {
     this.#outbox = requeue(this.#outbox);
   }
 
-  /** Nothing can be sent any more. The storage keeps it for the next client, in case that can. */
+  /** Nothing can be sent any more. */
   failEverything(reason: StopReason): void {
-    const errors = new Map(
-      this.#outbox
-        .filter(({ status }) => status !== "failed")
-        .map((entry) => [entry.key, errorAfter(reason, entry)]),
-    );
-    const errorOf = (entry: OutboxEntry) => errors.get(entry.key) ?? errorAfter(reason, entry);
-    this.#outbox = failAll(this.#outbox, errorOf);
-    for (const [key, error] of errors) this.#reject(key, error);
+    const before = this.#outbox;
+    this.#outbox = failAll(before, (entry) => errorAfter(reason, entry));
+    for (const entry of before) {
+      if (entry.status === "failed") continue;
+      const error = this.#find(entry.key)?.error ?? errorAfter(reason, entry);
+      if (!this.has(entry.key)) this.#forget(entry);
+      this.#reject(entry.key, error);
+    }
+    this.#save();
   }
 
   /** Looks for what these acknowledge. */
@@ -230,9 +233,7 @@ export class Sender {
     this.#outbox = refused(this.#outbox, entry.key, error, retryAt(entry.refusals + 1));
     if (error.retryable) return;
     this.#failed(entry.key, error);
-    const failed = this.#find(entry.key);
-    if (failed) this.#write([[this.#prefix + storageKey(failed), toStored(failed)]]);
-    else this.#forget(entry);
+    if (!this.has(entry.key)) this.#forget(entry);
     this.#save();
   }
 
@@ -304,22 +305,19 @@ export class Sender {
     this.flushSoon();
   }
 
-  /** Writes what is not written, one batch after the other. Nothing is sent before it is kept. */
+  /** Writes what is not written, one batch after the other. Nothing is sent, and no failure is told, before it is kept. */
   #save(): void {
     if (this.#isSaving) return;
-    if (!this.#env.store.isOpen) {
-      this.#obsolete.clear();
-      this.#saved(
-        this.#outbox.filter(({ status }) => status === "saving"),
-        false,
-      );
-      return;
-    }
+    const { isOpen } = this.#env.store;
     // What is there from before comes first.
-    if (!this.#isRestored) return;
+    if (isOpen && !this.#isRestored) return;
+    const told = this.#afterSaving.splice(0);
     const unsaved = this.#outbox.filter(({ is_stored }) => !is_stored);
     const obsolete = [...this.#obsolete];
-    if (unsaved.length + obsolete.length === 0) return;
+    if (!isOpen || unsaved.length + obsolete.length === 0) {
+      this.#saved(unsaved, false, told);
+      return;
+    }
     this.#isSaving = true;
     const changes = [
       ...obsolete.map((key) => [this.#prefix + key, undefined] as const),
@@ -328,9 +326,10 @@ export class Sender {
     void this.#write(changes).then((isStored) => {
       this.#isSaving = false;
       for (const key of obsolete) this.#obsolete.delete(key);
-      this.#saved(unsaved, isStored);
+      this.#saved(unsaved, isStored, told);
       // What could not be written waits for the next occasion.
       if (isStored) this.#save();
+      else this.#saved([], false, this.#afterSaving.splice(0));
       this.flushSoon();
     });
   }
@@ -348,10 +347,11 @@ export class Sender {
     sharing?.channel.postMessage(all);
   }
 
-  #saved(entries: Outbox, isStored: boolean): void {
-    if (entries.length === 0) return;
-    this.#outbox = saved(this.#outbox, new Set(entries.map(({ key }) => key)), isStored);
+  #saved(entries: Outbox, isStored: boolean, told: ReadonlyArray<() => void>): void {
+    if (entries.length + told.length === 0) return;
+    this.#outbox = saved(this.#outbox, entries, isStored);
     for (const { key } of entries) this.#answers.get(key)?.isQueued(isStored);
+    for (const tell of told) tell();
     this.#host.changed();
   }
 
@@ -394,8 +394,10 @@ export class Sender {
   #reject(key: string, error: ChatError): void {
     const answer = this.#answers.get(key);
     this.#answers.delete(key);
-    answer?.isQueued(false);
-    this.#host.after(() => answer?.reject(error));
+    this.#afterSaving.push(() => {
+      answer?.isQueued(false);
+      this.#host.after(() => answer?.reject(error));
+    });
   }
 }
 

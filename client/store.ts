@@ -59,6 +59,11 @@ export class Store {
     return this.#prefix !== null && this.#storage.isDurable && !this.#isStuck;
   }
 
+  /** Whose it is; null before that is known. */
+  get userId(): string | null {
+    return this.#userId;
+  }
+
   /** What other clients of this user agree with this one by. */
   get sharing(): ChatStorage["sharing"] {
     return this.isOpen ? this.#storage.sharing : undefined;
