@@ -11,7 +11,10 @@ const LAYERS: Record<string, { layers: string[]; packages?: RegExp }> = {
   "durable-objects": { layers: ["durable-objects", "db", "protocol"], packages: /^cloudflare:workers$/ },
   workers: { layers: ["workers", "db", "protocol", "durable-objects"] },
   // The service's types, and Hono's client that reads them, are for `client/server.ts` alone.
-  client: { layers: ["client", "protocol", "workers"], packages: /^(partysocket(\/|$)|hono\/client$)/ },
+  client: {
+    layers: ["client", "protocol", "workers"],
+    packages: /^(partysocket(\/|$)|hono\/client$|react$|@tanstack\/react-query$|zustand\/vanilla$)/,
+  },
   page: { layers: ["page", "client", "protocol", "dev"] },
 };
 
@@ -32,7 +35,8 @@ interface Import {
 function sources(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
     .filter(
-      (name) => /\.tsx?$/.test(name) && !/\.test\.tsx?$|(^|\/)dist\/|^build\.ts$|(^|\/)fake-/.test(name),
+      (name) =>
+        /\.tsx?$/.test(name) && !/\.test\.tsx?$|(^|\/)dist\/|^build\.ts$|^package\/|(^|\/)fake-/.test(name),
     )
     .map((name) => join(ROOT, folder, name));
 }
@@ -78,6 +82,26 @@ test("the browser's client knows nothing of the service's code, not even its typ
     .filter(({ specifier }) => specifier.includes("workers/") || specifier.startsWith("hono"))
     .map(({ file }) => relative(ROOT, file));
   expect([...new Set(offenders)]).toEqual(["client/server.ts"]);
+});
+
+test("what binds the client to a framework uses its public module alone, and the client knows nothing of it", () => {
+  const binding = /^client\/(react|query|zustand)\//;
+  const packages = { react: /^react$/, query: /^@tanstack\/react-query$/, zustand: /^zustand\/vanilla$/ };
+  const wrong = sources("client")
+    .flatMap(importsOf)
+    .filter(({ file, specifier }) => {
+      const from = relative(ROOT, file);
+      const target = specifier.startsWith(".") ? relative(ROOT, resolve(dirname(file), specifier)) : null;
+      const name = binding.exec(from)?.[1] as keyof typeof packages | undefined;
+      if (name === undefined)
+        return target
+          ? binding.test(target)
+          : Object.values(packages).some((allowed) => allowed.test(specifier));
+      return target
+        ? target !== "client/index.ts" && !target.startsWith(`client/${name}/`)
+        : !packages[name].test(specifier);
+    });
+  expect(wrong.map(({ file, specifier }) => `${relative(ROOT, file)} imports ${specifier}`)).toEqual([]);
 });
 
 test("layers import only what lies below them", () => {
