@@ -1,14 +1,19 @@
 import { z } from "zod";
 import { isCleanText } from "./clean-json.ts";
 import {
+  type ConversationType,
   conversationId,
   conversationType,
   emoji,
+  type Held,
+  type HistoryVisibility,
   historyVisibility,
+  type Message,
   message,
   messageBodyInput,
   messageId,
   role,
+  type Same,
   tempId,
   title,
   userId,
@@ -22,8 +27,12 @@ const profileText = z.string().min(1).max(1_000).refine(isCleanText, "must be te
 
 const participantIds = z.array(userId).max(LIMITS.participants);
 
-/** Cloudflare's location hints for a new object. */
 export const locationHint = z.enum(["wnam", "enam", "sam", "weur", "eeur", "apac", "oc", "afr", "me"]);
+/**
+ * Where a conversation should live, by Cloudflare's names: North America's west and east, South America, Europe's west and
+ * east, Asia-Pacific, Oceania, Africa, the Middle East.
+ */
+export type LocationHint = "wnam" | "enam" | "sam" | "weur" | "eeur" | "apac" | "oc" | "afr" | "me";
 
 export const createConversation = z.strictObject({
   type: conversationType,
@@ -32,7 +41,19 @@ export const createConversation = z.strictObject({
   location_hint: locationHint.optional(),
   history_visibility: historyVisibility.optional(),
 });
-export type CreateConversation = z.infer<typeof createConversation>;
+/** What makes a conversation. */
+export interface CreateConversation {
+  /** For good. */
+  type: ConversationType;
+  /** At most 200 characters. Groups alone have one. */
+  title?: string | null;
+  /** The others; at most 1,000 take part in all. A direct conversation has exactly one other. */
+  participant_ids: string[];
+  /** Default: near whoever reaches it first. */
+  location_hint?: LocationHint;
+  /** Default: `beginning`. Groups alone have one. */
+  history_visibility?: HistoryVisibility;
+}
 
 /** Makes a creation that is repeated with the same key, by the same user within a day, the same creation. */
 export const idempotencyHeader = z.object({
@@ -50,7 +71,13 @@ export const updateConversation = z
     (changes) => changes.title !== undefined || changes.history_visibility !== undefined,
     "must have title or history_visibility",
   );
-export type UpdateConversation = z.infer<typeof updateConversation>;
+/** What is to be different in a conversation; what is left out stays as it is. */
+export interface UpdateConversation {
+  /** null removes it. */
+  title?: string | null;
+  /** What those see who join later. */
+  history_visibility?: HistoryVisibility;
+}
 export const addParticipants = z.strictObject({ user_ids: participantIds.min(1), role: role.optional() });
 export const updateParticipant = z.strictObject({ role });
 export const sendMessage = z.strictObject({
@@ -60,12 +87,17 @@ export const sendMessage = z.strictObject({
   /** `system` is for service credentials alone. */
   type: z.enum(["user", "system"]).optional(),
 });
-/** What a service may say of the user it asks a chat token for. */
 export const exchangeToken = z.strictObject({
   name: profileText.optional(),
   avatar_url: profileText.optional(),
 });
-export type ExchangeToken = z.infer<typeof exchangeToken>;
+/** What a service may say of the user it asks a chat token for. */
+export interface ExchangeToken {
+  /** What others see, at most 1,000 characters. */
+  name?: string;
+  /** A picture of the user, at most 1,000 characters. */
+  avatar_url?: string;
+}
 export const revokeCredentials = z.strictObject({
   user_id: userId,
   /** Only this credential; without it, all that the user was given until now. */
@@ -77,7 +109,13 @@ export const updateSettings = z
     (changes) => changes.invisible !== undefined || changes.read_receipts !== undefined,
     "must have invisible or read_receipts",
   );
-export type UpdateSettings = z.infer<typeof updateSettings>;
+/** What is to be different in {@link UserSettings}; what is left out stays as it is. */
+export interface UpdateSettings {
+  /** Nobody sees whether the user is online, was seen, or types. */
+  invisible?: boolean;
+  /** Others see how far the user has read. */
+  read_receipts?: boolean;
+}
 export const markRead = z.strictObject({ last_read_id: z.int().min(0) });
 export const editMessage = z.strictObject({ body: messageBodyInput });
 
@@ -127,11 +165,13 @@ export const searchAllQuery = z.object({
   cursor: z.string().max(256).refine(isCleanText).optional(),
 });
 export const searchHit = message.extend({
-  /** Where `body.text` says it: UTF-16 offsets, `end` exclusive, ascending, not overlapping; the first 100. */
   highlights: z.array(z.object({ start: z.int().min(0), end: z.int().min(1) })).min(1),
 });
 /** A message that was found. */
-export type SearchHit = z.infer<typeof searchHit>;
+export interface SearchHit extends Message {
+  /** Where `body.text` says it: UTF-16 offsets, `end` exclusive, ascending, not overlapping; the first 100. */
+  highlights: { start: number; end: number }[];
+}
 const clientId = z.string().min(1).max(64).optional();
 export const inboxQuery = z.object({ client_id: clientId });
 export const socketQuery = z.object({
@@ -139,3 +179,13 @@ export const socketQuery = z.object({
   client_id: clientId,
   epoch: z.string().max(64).optional(),
 });
+
+/** Types and schemas of this file are equal. */
+export type RestHeld = Held<{
+  LocationHint: Same<LocationHint, z.infer<typeof locationHint>>;
+  CreateConversation: Same<CreateConversation, z.infer<typeof createConversation>>;
+  UpdateConversation: Same<UpdateConversation, z.infer<typeof updateConversation>>;
+  ExchangeToken: Same<ExchangeToken, z.infer<typeof exchangeToken>>;
+  UpdateSettings: Same<UpdateSettings, z.infer<typeof updateSettings>>;
+  SearchHit: Same<SearchHit, z.infer<typeof searchHit>>;
+}>;
