@@ -376,6 +376,10 @@ export class LiveConversation extends LiveLink<ConversationState, ServerEvent> {
     });
   }
 
+  protected get version(): string {
+    return `${this.#timeline.epoch} ${this.#timeline.seq} ${this.#lastReadId}`;
+  }
+
   /** The newest messages; who is online is another matter by the time it is read. */
   protected copy(): Timeline {
     const { messages, has_older, participants } = this.#timeline;

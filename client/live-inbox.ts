@@ -85,6 +85,10 @@ export class LiveInbox extends LiveLink<InboxState, InboxEvent> {
     this.#observer.released();
   }
 
+  protected get version(): unknown {
+    return this.#list.conversations;
+  }
+
   /** The first page; who is online is another matter by the time it is read. */
   protected copy(): InboxCopy {
     const { user_id, conversations, unread, unread_total, settings } = this.#list;

@@ -45,6 +45,9 @@ export abstract class LiveLink<State extends LinkState, Event extends ServerEven
   #isEnabled = false;
   #state: State | null = null;
   readonly #copyTimer: Timer;
+  /** The version of the last copy. */
+  #copied: unknown;
+  #isDirty = false;
   /** Whether what is kept on this device was looked at. It says where a connection goes on from. */
   #isLoaded: boolean;
 
@@ -120,11 +123,15 @@ export abstract class LiveLink<State extends LinkState, Event extends ServerEven
 
   /** Copies the state to the disk, if it has changed. */
   protected keep(): void {
-    if (!this.#copyTimer.isRunning) return;
     this.#copyTimer.stop();
+    if (!this.#isDirty) return;
+    this.#isDirty = false;
+    this.#copied = this.version;
     void this.env.copies.save(this.#path, this.copy());
   }
 
+  /** Another one when what is worth a copy has changed, and not for who is typing or there. */
+  protected abstract get version(): unknown;
   /** What is kept of the state: JSON. */
   protected abstract copy(): object;
   /** Takes over what was kept, unless something newer is known. */
@@ -196,8 +203,10 @@ export abstract class LiveLink<State extends LinkState, Event extends ServerEven
     if (this.#state === null || !isSameState(this.#state, next)) {
       this.#state = next;
       this.#changed.emit();
-      if (this.status === "live" && this.env.store.isOpen && !this.#copyTimer.isRunning)
-        this.#copyTimer.start(COPY_DELAY_MS);
+      if (this.status === "live" && this.version !== this.#copied && this.env.store.isOpen) {
+        this.#isDirty = true;
+        if (!this.#copyTimer.isRunning) this.#copyTimer.start(COPY_DELAY_MS);
+      }
     }
     const news = this.news;
     this.news = [];

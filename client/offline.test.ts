@@ -3,7 +3,8 @@ import { WebSocket } from "ws";
 import { ChatClient } from "./chat-client.ts";
 import type { ChatClientOptions } from "./environment.ts";
 import { FakeDisk, type FakeTab } from "./fake-disk.ts";
-import { CONVERSATION_ID, FakeServer } from "./fake-server.ts";
+import { CONVERSATION_ID, FakeServer, makeConversation, makeInboxReady } from "./fake-server.ts";
+import { FakeTimers } from "./fake-timers.ts";
 
 let server: FakeServer;
 let disk: FakeDisk;
@@ -327,6 +328,50 @@ describe("what was seen", () => {
     await live(third);
     expect(server.requests.at(-1)).toMatchObject({ since: "2", epoch: "epoch-1" });
     expect(third.conversation.state.messages.map(({ id }) => id)).toEqual([1, 2, 3]);
+  });
+
+  it("C12: the list is there at once and offline, with its unread counts and nobody online", async () => {
+    server.inbox = makeInboxReady([makeConversation({ last_message_id: 3 })]);
+    const first = openTab();
+    const list = first.chat.joinInbox();
+    first.chat.connect();
+    await until(() => expect(list.state.status).toBe("live"));
+    server.tellInbox(
+      { type: "conversation.updated", conversation: makeConversation({ title: "Kept", last_message_id: 4 }) },
+      { type: "unread.updated", total: 4 },
+      { type: "presence.updated", user_id: "bo", online: true, last_seen_at: null },
+    );
+    await until(() => expect(list.state.unread_total).toBe(4));
+    first.chat.disconnect();
+    await until(() => expect([...disk.values.keys()].join()).toContain(" copy inbox"));
+    const second = openTab();
+    const again = second.chat.joinInbox();
+    await until(() => expect(again.state.conversations.map(({ title }) => title)).toEqual(["Kept"]));
+    expect(again.state).toMatchObject({ status: "disconnected", unread_total: 4 });
+    expect(again.state.unread.get(CONVERSATION_ID)).toMatchObject({ last_message_id: 4 });
+    expect(again.state.presence.size).toBe(0);
+  });
+
+  it("C12: is not written again for who is typing or there", async () => {
+    const timers = new FakeTimers();
+    const { chat, conversation } = openTab({ ...timers.options, heartbeat: { everyMs: 1e9 } });
+    chat.connect();
+    await until(() => expect(conversation.state.status).toBe("live"));
+    const copies = () => disk.writes.filter((write) => write.includes("+") && write.includes(" copy "));
+    timers.advance(2_000);
+    await until(() => expect(copies()).toHaveLength(1));
+    server.broadcast({
+      type: "presence.updated",
+      user_id: "bo",
+      online: true,
+      last_seen_at: null,
+    });
+    await until(() => expect(conversation.state.participants.some(({ online }) => online)).toBe(true));
+    timers.advance(2_000);
+    server.write("new");
+    await until(() => expect(conversation.state.messages).toHaveLength(1));
+    timers.advance(2_000);
+    await until(() => expect(copies()).toHaveLength(2));
   });
 
   it("C12: is gone when the user was removed, and when everything is erased", async () => {

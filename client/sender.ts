@@ -312,7 +312,9 @@ export class Sender {
     // What is there from before comes first.
     if (isOpen && !this.#isRestored) return;
     const told = this.#afterSaving.splice(0);
-    const unsaved = this.#outbox.filter(({ is_stored }) => !is_stored);
+    const unsaved = this.#outbox.filter(
+      ({ is_stored, status }) => !is_stored && (isOpen || status === "saving"),
+    );
     const obsolete = [...this.#obsolete];
     if (!isOpen || unsaved.length + obsolete.length === 0) {
       this.#saved(unsaved, false, told);
