@@ -96,6 +96,8 @@ export class SimulatedObject implements ServerEnd {
   #isFlushing = false;
   #cancelAlarm: () => void = () => undefined;
   #alarmAt: number | null = null;
+  /** When alarms were to go off by the clock they were set with, by their times. */
+  readonly #alarmsDueAt = new Map<number, number>();
   #effectsLeft = NEVER;
   #died: (() => void) | null = null;
   #ids = 0;
@@ -330,7 +332,9 @@ export class SimulatedObject implements ServerEnd {
         if (lives()) storage.erase();
       },
       setAlarm: (timeMs) => {
-        if (lives()) storage.setAlarm(timeMs);
+        if (!lives()) return;
+        storage.setAlarm(timeMs);
+        this.#alarmsDueAt.set(timeMs, this.#world.now + timeMs - this.now);
       },
       now: () => this.now,
       random: () => this.#world.random.next(),
@@ -456,7 +460,11 @@ export class SimulatedObject implements ServerEnd {
     this.#alarmAt = timeMs;
     this.#cancelAlarm();
     if (timeMs === null) return;
-    const delayMs = Math.max(0, timeMs - this.clockSkewMs - this.#world.now);
+    const dueAt = Math.min(
+      timeMs - this.clockSkewMs,
+      this.#alarmsDueAt.get(timeMs) ?? Number.POSITIVE_INFINITY,
+    );
+    const delayMs = Math.max(0, dueAt - this.#world.now);
     this.#cancelAlarm = this.#world.after(delayMs + this.#world.delay(0, 200), () => {
       this.#alarmAt = null;
       void this.#runAlarm();
