@@ -9,7 +9,9 @@ declare global {
     queue(texts: string[]): Promise<boolean[]>;
     /** As `queue`, until the service has them. @returns their ids */
     send(texts: string[]): Promise<number[]>;
-    look(): { status: string; texts: string[]; pending: string[]; storage: string };
+    look(): { status: string; texts: string[]; pending: string[] };
+    /** What was said of the storage, one after the other. */
+    storages(): string[];
     tokens(): number;
     /** Runs the contract of storages. @returns what failed */
     checkStorage(): Promise<string[]>;
@@ -21,6 +23,7 @@ declare global {
 let chat: ChatClient | null = null;
 let handle: ConversationHandle | null = null;
 let asked = 0;
+const storages: string[] = [];
 
 const sendings = (texts: string[]) =>
   texts.map((text) => {
@@ -40,6 +43,7 @@ globalThis.library = {
       reconnect: { firstMs: 50, maxMs: 500 },
       heartbeat: { everyMs: 2_000, answerMs: 2_000 },
     });
+    chat.onStorage(({ kept, reason }) => storages.push(`${kept} ${reason}`));
     handle = chat.joinConversation(conversation);
     chat.connect();
   },
@@ -49,8 +53,8 @@ globalThis.library = {
     status: handle?.state.status ?? "",
     texts: handle?.state.messages.map(({ body }) => body?.text ?? "") ?? [],
     pending: handle?.state.pending.map(({ body }) => body.text ?? "") ?? [],
-    storage: `${chat?.storage.kept} ${chat?.storage.reason}`,
   }),
+  storages: () => storages,
   tokens: () => asked,
   async checkStorage() {
     const failures: string[] = [];
