@@ -235,6 +235,7 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
       settled: () => {
         this.#mirror.toldSeq = this.#position.seq;
       },
+      later: () => this.#wakeAt(this.#host.now() + DRAIN_SAFETY_MS),
       note: host.note,
     });
     this.#log = new Log(host.sql, id);

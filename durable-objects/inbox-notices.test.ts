@@ -60,6 +60,7 @@ function setup(
       settled = state;
     },
     note: () => undefined,
+    later: () => undefined,
   });
   return {
     notices,

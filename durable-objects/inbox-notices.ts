@@ -29,6 +29,8 @@ export interface InboxNoticesOptions {
   removed: (userId: string) => void;
   /** Everybody knows everything. */
   settled: () => void;
+  /** Some could not be told for some time: they are to be tried again when nothing else happens. */
+  later: () => void;
   note: (event: string, fields: Record<string, unknown>) => void;
 }
 
@@ -190,6 +192,8 @@ export class InboxNotices {
       for (const other of untold.about) again.about.add(other);
       again.failures = untold.failures + 1;
       again.notBefore = now() + Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(untold.failures, 10));
+      // Nothing here waits that long, and there may be no alarm.
+      if (again.failures >= PATIENCE) this.#options.later();
       untold.attempt.resolve(false);
     } finally {
       this.#calls.delete(userId);
