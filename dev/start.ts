@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { stripVTControlCharacters } from "node:util";
+import { parseEnv, stripVTControlCharacters } from "node:util";
 import { seedDemo } from "./demo.ts";
 import { DirectoryInUseError, lockDirectory } from "./directory-lock.ts";
 import { migrate } from "./migrate.ts";
@@ -19,6 +19,7 @@ import { PROJECT, QUIET, WRANGLER } from "./wrangler.ts";
  *
  *   PORT          of the service, 8787 by default
  *   DATA_DIR      all state and logs, `.data/` by default; delete it to begin anew
+ *   EXAMPLE_PORT  of `npm run example`, 3000 by default: its pages may call the service
  *   DATABASE_URL  a Postgres of your own instead of the embedded one; it is migrated and gets the demo's data
  *
  * Copies with different PORT and DATA_DIR run side by side. Settings of the Worker go to `.dev.vars`.
@@ -26,6 +27,7 @@ import { PROJECT, QUIET, WRANGLER } from "./wrangler.ts";
 
 const READY_TIMEOUT_MS = 60_000;
 const CRON_INTERVAL_MS = 60_000;
+const OWN_VARIABLES = join(PROJECT, ".dev.vars");
 
 /** Told to the user as it is, without a stack. */
 class StartError extends Error {
@@ -74,7 +76,8 @@ async function start(): Promise<void> {
   await startWorker(port, dataDir, logs, {
     ENVIRONMENT: "development",
     DATABASE_URL: database.url,
-    CHAT_TOKEN_SECRET: await chatTokenSecret(dataDir),
+    CHAT_TOKEN_SECRET: await keptSecret(dataDir, "chat-token-secret"),
+    ...(await exampleSettings(dataDir)),
     ...(database.fetchEndpoint === null ? {} : { NEON_FETCH_ENDPOINT: database.fetchEndpoint }),
   });
   console.log("Worker ✓");
@@ -129,9 +132,19 @@ async function openEmbedded(dataDir: string, logs: string): Promise<string> {
   return postgres.url;
 }
 
-/** A secret of this data directory's own, so that chat tokens outlive a restart. */
-async function chatTokenSecret(dataDir: string): Promise<string> {
-  const file = join(dataDir, "chat-token-secret");
+/** What `npm run example` needs, unless `.dev.vars` decides it. */
+async function exampleSettings(dataDir: string): Promise<Record<string, string>> {
+  const given = existsSync(OWN_VARIABLES) ? parseEnv(await readFile(OWN_VARIABLES, "utf8")) : {};
+  const port = process.env.EXAMPLE_PORT || "3000";
+  return {
+    ...(given.AUTH_SECRET ? {} : { AUTH_SECRET: await keptSecret(dataDir, "auth-secret") }),
+    ...(given.ALLOWED_ORIGINS ? {} : { ALLOWED_ORIGINS: `http://localhost:${port}` }),
+  };
+}
+
+/** A secret of this data directory's own, so that what was made with it outlives a restart. */
+async function keptSecret(dataDir: string, name: string): Promise<string> {
+  const file = join(dataDir, name);
   if (!existsSync(file)) await writeFile(file, randomBytes(32).toString("base64url"), { mode: 0o600 });
   return readFile(file, "utf8");
 }
@@ -145,8 +158,7 @@ async function startWorker(
   // A file, because other users of the machine can read arguments. Values of later files win.
   const variablesFile = join(dataDir, "wrangler.env");
   await writeFile(variablesFile, toEnvFile(variables), { mode: 0o600 });
-  const ownVariables = join(PROJECT, ".dev.vars");
-  const envFiles = [...(existsSync(ownVariables) ? [ownVariables] : []), variablesFile];
+  const envFiles = [...(existsSync(OWN_VARIABLES) ? [OWN_VARIABLES] : []), variablesFile];
 
   const args = ["dev", "--port", String(port), "--ip", "127.0.0.1", "--inspector-port", "0"];
   args.push("--persist-to", join(dataDir, "wrangler"), "--show-interactive-dev-session=false");
