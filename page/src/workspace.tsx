@@ -1,5 +1,5 @@
 import { useEffect, useState } from "react";
-import { ChatClient } from "../../client/index.ts";
+import { useChatClient } from "../../client/react/index.ts";
 import type { DemoUser } from "../../dev/demo-users.ts";
 import { ConversationView } from "./conversation-view.tsx";
 import { useI18n } from "./i18n.ts";
@@ -13,9 +13,7 @@ import { useInbox } from "./use-inbox.ts";
 /** Everything one user sees: the list and, beside it or over it on a phone, a conversation. */
 export function Workspace({ user, conversationId }: { user: DemoUser; conversationId: string | null }) {
   const { t } = useI18n();
-  const [chat] = useState(
-    () => new ChatClient({ url: location.origin, userId: user.id, token: async () => user.id }),
-  );
+  const chat = useChatClient();
   const [isCreating, setCreating] = useState(false);
   const [hasSettings, setSettings] = useState(false);
   /** The conversation that is being read: what arrives in it is no news, whatever the service has heard so far. */
@@ -23,11 +21,6 @@ export function Workspace({ user, conversationId }: { user: DemoUser; conversati
   const list = useInbox(chat);
   const beingRead = readingId === null ? 0 : (list.unread.get(readingId)?.unread_count ?? 0);
   const unreadTotal = list.unreadTotal - beingRead;
-
-  useEffect(() => {
-    chat.connect();
-    return () => chat.disconnect();
-  }, [chat]);
 
   useEffect(() => {
     document.title = `${unreadTotal > 0 ? `(${unreadTotal}) ` : ""}${user.name} · arcyou chat`;
