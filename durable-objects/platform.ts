@@ -1,3 +1,4 @@
+import { type Database, openDatabase } from "../db/client.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { DoorHost } from "./door.ts";
 import type { AuthenticatorRpc } from "./rpc.ts";
@@ -42,5 +43,17 @@ export function platformOf(
     },
     heardAt: (socket) => ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? null,
     note: (event, fields) => console.log(JSON.stringify({ event, ...marks, ...fields })),
+  };
+}
+
+/**
+ * The database of an object, opened at the first use: with a wrong setting a request or an alarm fails, to be tried again,
+ * and not the object's construction.
+ */
+export function databaseOf(env: ObjectEnv): () => Database {
+  let opened: Database | undefined;
+  return () => {
+    opened ??= openDatabase({ url: env.DATABASE_URL ?? "", fetchEndpoint: env.NEON_FETCH_ENDPOINT });
+    return opened;
   };
 }
