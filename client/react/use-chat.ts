@@ -1,6 +1,6 @@
 import { useMemo, useSyncExternalStore } from "react";
+import { actionsOf, type ConversationActions } from "../actions.ts";
 import type { ConversationState } from "../index.ts";
-import { actionsOf, type ConversationActions } from "./actions.ts";
 import { useHub } from "./context.ts";
 import type { Source } from "./joins.ts";
 import { useSelected } from "./use-selected.ts";
@@ -48,8 +48,11 @@ export function useChatSelector<Value>(
  * @param id null: sending is refused, the rest does nothing
  */
 export function useChatActions(id: string | null): ConversationActions {
-  const hub = useHub();
-  return useMemo(() => actionsOf(hub, id), [hub, id]);
+  const { conversations } = useHub();
+  return useMemo(
+    () => actionsOf((call) => (id === null ? undefined : conversations.use(id, call))),
+    [conversations, id],
+  );
 }
 
 function useConversation(id: string | null): Source<ConversationState> {

@@ -1,21 +1,9 @@
-import type { ChatClient, ConversationHandle, ConversationState } from "../index.ts";
+import { actionsOf, type ConversationActions } from "../actions.ts";
+import type { ChatClient, ConversationState } from "../index.ts";
 import { type LiveStore, mirror } from "./mirror.ts";
 
 /** A conversation and what can be done in it. */
-export type ConversationStoreState = ConversationState &
-  Pick<
-    ConversationHandle,
-    | "send"
-    | "edit"
-    | "delete"
-    | "addReaction"
-    | "removeReaction"
-    | "retry"
-    | "discard"
-    | "loadOlder"
-    | "markRead"
-    | "setTyping"
-  >;
+export type ConversationStoreState = ConversationState & ConversationActions;
 
 /** Made by {@link createConversationStore}. */
 export type ConversationStore = LiveStore<ConversationStoreState>;
@@ -30,16 +18,8 @@ export type ConversationStore = LiveStore<ConversationStoreState>;
  */
 export function createConversationStore(chat: ChatClient, id: string): ConversationStore {
   const handle = chat.joinConversation(id);
-  return mirror<ConversationState, Omit<ConversationStoreState, keyof ConversationState>>(handle, {
-    send: (body, options) => handle.send(body, options),
-    edit: (messageId, body) => handle.edit(messageId, body),
-    delete: (messageId) => handle.delete(messageId),
-    addReaction: (messageId, emoji) => handle.addReaction(messageId, emoji),
-    removeReaction: (messageId, emoji) => handle.removeReaction(messageId, emoji),
-    retry: (tempId) => handle.retry(tempId),
-    discard: (tempId) => handle.discard(tempId),
-    loadOlder: () => handle.loadOlder(),
-    markRead: (messageId) => handle.markRead(messageId),
-    setTyping: (isTyping) => handle.setTyping(isTyping),
-  });
+  return mirror<ConversationState, ConversationActions>(
+    handle,
+    actionsOf((call) => call(handle)),
+  );
 }
