@@ -47,7 +47,8 @@ test("both READMEs have the same headings, commands and links", () => {
       ),
       links: [...text.matchAll(/\]\(([^)]+)\)/g)]
         .map((match) => match[1])
-        .filter((link) => !link?.startsWith("README")),
+        .filter((link) => !link?.startsWith("README"))
+        .map((link) => link?.replace(/\.ko\.md$/, ".md")),
       settings: [...text.matchAll(/^\| `([A-Z_]+)`/gm)].map((match) => match[1]),
     };
   };

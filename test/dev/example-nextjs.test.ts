@@ -134,6 +134,9 @@ describe("the Next.js example", () => {
 
     // One who looks at the list sees the count, and the text that the server rendered anew.
     await b.getByRole("link", { name: "Back to all conversations" }).click();
+    // Until then it reads what comes.
+    await b.waitForURL(`${url}/`);
+    await b.locator(".timeline").waitFor({ state: "detached" });
     await say(a, "저도 곧 도착해요");
     await card(b, GROUP).getByRole("status", { name: "1 unread" }).waitFor();
     await card(b, GROUP).getByText("저도 곧 도착해요").waitFor();
