@@ -4,7 +4,7 @@ import type { StoredMessage } from "../db/messages.ts";
 import type { OnlineUser, VersionedSettings } from "../db/presence.ts";
 import type { Revocation } from "../db/revocations.ts";
 import { CLOSE } from "../protocol/close-codes.ts";
-import type { Conversation, Message, MessageBody, Participant } from "../protocol/entities.ts";
+import type { Conversation, Message, Participant } from "../protocol/entities.ts";
 import {
   conversationNotFound,
   isRetryable,
@@ -15,20 +15,15 @@ import {
 } from "../protocol/errors.ts";
 import type { Command, DurableEvent, LiveEvent, ReadCommand, TypingCommand } from "../protocol/frames.ts";
 import { LIMITS } from "../protocol/limits.ts";
-import { matches } from "../protocol/search-text.ts";
 import { PROTOCOL_VERSION } from "../protocol/version.ts";
 import { applyCommand, type CommandOutcome, type MessageCommand, type Position } from "./commands.ts";
+import { CommitQueue } from "./commit-queue.ts";
 import { type Caller, type ConnectOptions, Door, type DoorHost } from "./door.ts";
 import { Drain, type DrainTarget } from "./drain.ts";
+import { type LogPage, type LogRange, pageOf, searchTailOf } from "./history.ts";
 import { InboxNotices } from "./inbox-notices.ts";
 import { type DrainCursor, Log, type Sql } from "./log.ts";
-import {
-  diffSnapshot,
-  Mirror,
-  type MirrorChange,
-  type MirroredParticipant,
-  type MirrorState,
-} from "./mirror.ts";
+import { Mirror, type MirrorChange, type MirroredParticipant } from "./mirror.ts";
 import { Pace } from "./pace.ts";
 import { type Lease, LeaseTable, Presence, type PresenceFact, SILENCE_MS } from "./presence.ts";
 import type { FrameReceiver } from "./receive-frame.ts";
@@ -42,6 +37,7 @@ import {
   type SessionSocket,
   type Sessions,
 } from "./sessions.ts";
+import { type Beginning, begin, readNewest, takeOver } from "./snapshots.ts";
 import { Typing } from "./typing.ts";
 
 import {
@@ -89,19 +85,6 @@ export interface ConversationPostgres extends DrainTarget {
   onlineAmong(userIds: string[]): Promise<OnlineUser[]>;
 }
 
-/** A page of the log, and what of the range the log does not hold. */
-export interface LogPage {
-  /** Ids ascending. */
-  messages: Message[];
-  /** The part of the range that only Postgres holds; null when the page is whole. */
-  missing: { beforeId: number; afterId?: number; fromId: number; limit: number } | null;
-  /** Changes of messages in the missing part that Postgres may not have yet. */
-  newer: Message[];
-  head: number;
-  /** The first message that the reader may see. */
-  visibleFromId: number;
-}
-
 /** State for operators and tests. */
 export interface Inspection {
   epoch: string;
@@ -119,18 +102,6 @@ export interface Inspection {
   told: boolean;
 }
 
-/** Messages kept when storage starts from Postgres. */
-const RECALL_NEWEST = 1_000;
-/** Their characters, after which no further step is read, and the messages of a step. */
-const RECALL_CHARACTERS = 4_000_000;
-const RECALL_STEP = 250;
-/** Commands that share one transaction at most: bounds the time others wait. */
-const COMMIT_COMMANDS = 512;
-/**
- * Pause after a commit that was shared. Those it answered are about to speak again: without it, half of them miss
- * the next commit, and everybody's frames double. A message that finds the conversation idle never waits.
- */
-const GATHER_MS = 1;
 /** How long after a commit a drain is certain to be tried even if this instance dies. */
 const DRAIN_SAFETY_MS = 30_000;
 /**
@@ -145,11 +116,6 @@ const LIVE_INTERVAL_MS = 250;
 const LIVE_INTERVAL_PER_SESSION_MS = 1;
 /** A lease that is asked for again within this is the one that is held. */
 const LEASE_SLACK_MS = 5 * 60 * 1000;
-/** Hits among what is not drained that one search gets at most, and how much of that it looks through. */
-const SEARCH_TAIL = 200;
-const SEARCH_UNDRAINED = 5_000;
-const SEARCH_CHARACTERS = 2_000_000;
-
 interface Job<Socket extends SessionSocket> {
   userId: string;
   command: MessageCommand;
@@ -180,6 +146,7 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
   readonly #readElsewhere = new Set<string>();
   /** What sessions are told that has no `seq`. */
   readonly #live: Pace;
+  readonly #queue: CommitQueue<Job<Socket>>;
   readonly #notices: InboxNotices;
   /** Users of whom it is not known whether their inbox is open: newcomers, who are to be told, and those who were removed. */
   readonly #newcomers = new Set<string>();
@@ -189,8 +156,6 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
   readonly #removed = new Set<string>();
   #position: Position = { head: 0, seq: 0 };
   #loading: Promise<Result<void>> | null = null;
-  #queue: Job<Socket>[] = [];
-  #isCommitting = false;
   #alarmAt = Number.POSITIVE_INFINITY;
   /** When the drain's cursor was stored last, by this instance. */
   #savedAt = Number.NEGATIVE_INFINITY;
@@ -236,6 +201,13 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
         this.#mirror.toldSeq = this.#position.seq;
       },
       later: () => this.#wakeAt(this.#host.now() + DRAIN_SAFETY_MS),
+      note: host.note,
+    });
+    this.#queue = new CommitQueue({
+      holdBack: (job) => this.#holdBack(job),
+      commit: (jobs) => this.#commit(jobs),
+      sync: () => host.sync(),
+      pause: (ms) => host.pause(ms),
       note: host.note,
     });
     this.#log = new Log(host.sql, id);
@@ -455,55 +427,17 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
   ): Promise<Result<SearchTail>> {
     const entered = await this.#enter(userId);
     if (!entered.ok) return entered;
-    const visibleFromId = this.#mirror.member(userId)?.visible_from_id;
-    if (visibleFromId === undefined) return conversationNotFound();
-    const { head } = this.#position;
-    const undrained = this.#log.allUndrained(this.#log.readCursor(), SEARCH_UNDRAINED, SEARCH_CHARACTERS);
-    if (!undrained) {
-      return refuse("SERVICE_UNAVAILABLE", "Too many messages are not stored yet. Try again.", {
-        retry_after_ms: 2_000,
-      });
-    }
-    const visible = undrained.filter(({ id }) => id >= visibleFromId).sort((a, b) => b.id - a.id);
-    const found = visible.filter(
-      ({ id, body }) => id < beforeId && body?.text !== undefined && matches(body.text, query),
-    );
-    return ok({
-      visibleFromId,
-      head,
-      messages: found.slice(0, SEARCH_TAIL),
-      superseded: visible.map(({ id }) => id),
-    });
+    const member = this.#mirror.member(userId);
+    return member ? searchTailOf(this.#view(), member, query, beforeId) : conversationNotFound();
   }
 
   /** A page for a participant: `beforeId` or the latest, or with `afterId` what comes after it. */
-  async page(
-    userId: string,
-    range: { beforeId?: number | undefined; afterId?: number | undefined; limit: number },
-  ): Promise<Result<LogPage>> {
+  async page(userId: string, range: LogRange): Promise<Result<LogPage>> {
     const entered = await this.#enter(userId);
     if (!entered.ok) return entered;
     const { state } = this.#mirror;
-    const fromId = this.#mirror.member(userId)?.visible_from_id;
-    if (!state || fromId === undefined) return conversationNotFound();
-    const floor = Math.max(state.floor, fromId);
-    const { head } = this.#position;
-    const newer = this.#log.undrainedBelow(floor, this.#log.readCursor());
-    const isOlderElsewhere = floor > fromId;
-    if (range.afterId !== undefined) {
-      const messages = this.#log.pageAfter(Math.max(range.afterId, floor - 1), range.limit);
-      const missing =
-        isOlderElsewhere && range.afterId < floor - 1
-          ? { afterId: range.afterId, beforeId: floor, fromId, limit: range.limit }
-          : null;
-      return ok({ messages, missing, newer, head, visibleFromId: fromId });
-    }
-    const before = Math.min(range.beforeId ?? Number.MAX_SAFE_INTEGER, head + 1);
-    const messages = this.#log.pageBefore(before, floor, range.limit);
-    const short = range.limit - messages.length;
-    const missing =
-      short > 0 && isOlderElsewhere ? { beforeId: Math.min(before, floor), fromId, limit: short } : null;
-    return ok({ messages, missing, newer, head, visibleFromId: fromId });
+    const member = this.#mirror.member(userId);
+    return state && member ? ok(pageOf(this.#view(), state.floor, member, range)) : conversationNotFound();
   }
 
   /** The conversation as the user sees it now. */
@@ -661,34 +595,7 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
       job.settle({ kind: "refused", refusal: conversationNotFound().error });
       return;
     }
-    this.#queue.push(job);
-    if (!this.#isCommitting) void this.#commitQueue();
-  }
-
-  /** Group commit: what arrives while a commit becomes durable shares the next one. */
-  async #commitQueue(): Promise<void> {
-    this.#isCommitting = true;
-    try {
-      while (this.#queue.length > 0) {
-        const jobs = this.#queue.splice(0, COMMIT_COMMANDS).filter((job) => !this.#holdBack(job));
-        try {
-          const known = await this.#recall(jobs);
-          if (known.ok) this.#commit(jobs);
-          else refuseAll(jobs, known.error);
-        } catch (error) {
-          // The conversation may have ended while older messages were looked up.
-          this.#host.note("commit_failed", { commands: jobs.length, error: describeError(error) });
-          refuseAll(jobs, SEND_FAILED);
-        }
-        await this.#host.sync();
-        if (jobs.length > 1) await this.#host.pause(GATHER_MS);
-      }
-    } catch (error) {
-      // Storage failed under us: the platform resets the object, and every sender repeats what got no answer.
-      this.#host.note("sync_failed", { error: describeError(error) });
-    } finally {
-      this.#isCommitting = false;
-    }
+    this.#queue.submit(job);
   }
 
   /** Refuses a job whose sender must first repeat an earlier one. */
@@ -698,7 +605,19 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
     return refusal !== null;
   }
 
-  #commit(jobs: Job<Socket>[]): void {
+  async #commit(jobs: Job<Socket>[]): Promise<void> {
+    try {
+      const known = await this.#recall(jobs);
+      if (known.ok) this.#carryOutAll(jobs);
+      else refuseAll(jobs, known.error);
+    } catch (error) {
+      // The conversation may have ended while older messages were looked up.
+      this.#host.note("commit_failed", { commands: jobs.length, error: describeError(error) });
+      refuseAll(jobs, SEND_FAILED);
+    }
+  }
+
+  #carryOutAll(jobs: Job<Socket>[]): void {
     const now = this.#host.now();
     const position = { ...this.#position };
     let outcomes: CommandOutcome[];
@@ -1068,53 +987,26 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
   }
 
   async #loadFromPostgres(forUser: string | null): Promise<Result<void>> {
-    const loaded = await this.#attempt(async () => {
-      const snapshot = await this.#host.postgres.loadSnapshot(null, forUser);
+    const loaded = await this.#attempt(async (): Promise<Beginning | null> => {
+      const { postgres } = this.#host;
+      const snapshot = await postgres.loadSnapshot(null, forUser);
       if (!snapshot || (forUser !== null && !hasParticipant(snapshot, forUser))) return null;
-      const newest = snapshot.last_message_id > 0 ? await this.#readNewest() : [];
+      const newest =
+        snapshot.last_message_id > 0
+          ? await readNewest((limit, beforeId) => postgres.readNewest(limit, beforeId))
+          : [];
       const first = newest[0]?.message.id ?? 1;
-      return { snapshot, newest, uncounted: first > 1 ? await this.#host.postgres.readUncounted(first) : [] };
+      return { snapshot, newest, uncounted: first > 1 ? await postgres.readUncounted(first) : [] };
     });
     if (!loaded.ok) return loaded;
-    if (!loaded.value) return conversationNotFound();
-    const { snapshot, newest, uncounted } = loaded.value;
-    // Postgres may have more than the snapshot's head only if another life of this object just drained it.
-    const head = Math.max(snapshot.last_message_id, newest.at(-1)?.message.id ?? 0);
-    const seq = Math.max(snapshot.seq, ...newest.map(({ message }) => message.seq));
+    const beginning = loaded.value;
+    if (!beginning) return conversationNotFound();
+    const { snapshot } = beginning;
     this.#changeMirror(() => {
       Log.createTables(this.#host.sql);
       Mirror.createTables(this.#host.sql);
-      for (const stored of newest) this.#log.recall(stored);
-      this.#log.recallUncounted(uncounted);
-      for (const participant of snapshot.participants) {
-        this.#mirror.writeParticipant({
-          ...participant,
-          // Left open by a life of this object that ended before it could settle it.
-          visible_from_id: participant.visible_from_id ?? head + 1,
-          isUndrained: participant.visible_from_id === null,
-          seq: 0,
-          joinedSeq: 0,
-          removed: false,
-        });
-      }
-      const { participants: _, last_message_id: __, said, ...rest } = snapshot;
-      const position = { head, seq };
-      for (const { actor_id, body } of said) {
-        position.head += 1;
-        position.seq += 1;
-        this.#log.append(systemMessage(snapshot.id, actor_id, body, position, this.#host.now()));
-      }
-      this.#mirror.writeState({
-        ...rest,
-        introducedVersion: 0,
-        epoch: this.#host.newId(),
-        seq: 0,
-        baseHead: head,
-        baseSeq: seq,
-        floor: newest[0]?.message.id ?? head + 1,
-      });
-      this.#log.moveCursor({ seq, messageId: head });
-      this.#log.saveCursor();
+      const mark = { epoch: this.#host.newId(), nowMs: this.#host.now() };
+      begin({ log: this.#log, mirror: this.#mirror }, beginning, mark);
     });
     this.#findPosition();
     if (snapshot.said.length > 0 || this.#mirror.undrained(1).length > 0) {
@@ -1126,90 +1018,13 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
     return ok(undefined);
   }
 
-  /** The newest messages, read in steps that fit into memory and a reply. */
-  async #readNewest(): Promise<StoredMessage[]> {
-    const newest: StoredMessage[] = [];
-    let characters = 0;
-    while (newest.length < RECALL_NEWEST && characters < RECALL_CHARACTERS) {
-      const page = await this.#host.postgres.readNewest(RECALL_STEP, newest[0]?.message.id);
-      if (page.length === 0) break;
-      newest.unshift(...page);
-      characters += JSON.stringify(page).length;
-    }
-    return newest;
-  }
-
   /** Takes over a newer snapshot, and tells everybody what it changed. */
   #adopt(snapshot: ConversationSnapshot): void {
     const state = this.#mirror.state;
     if (!state || snapshot.version <= state.version) return;
-    const position = { ...this.#position };
-    const events: DurableEvent[] = [];
-    const changes: Array<[MirrorChange, number]> = [];
-    const removed: string[] = [];
-    this.#changeMirror(() => {
-      const differences = diffSnapshot(this.#mirror, snapshot);
-      const isComplete =
-        state.introducedVersion === state.version && differences.every(({ type }) => type !== "added");
-      let next: MirrorState = {
-        ...state,
-        version: snapshot.version,
-        introducedVersion: isComplete ? snapshot.version : state.introducedVersion,
-      };
-      for (const change of differences) {
-        position.seq += 1;
-        const { seq } = position;
-        switch (change.type) {
-          case "conversation": {
-            const { title, history_visibility } = snapshot;
-            next = { ...next, title, history_visibility, seq };
-            break;
-          }
-          case "removed": {
-            const known = this.#mirror.member(change.userId);
-            if (known) this.#mirror.writeParticipant({ ...known, removed: true, seq });
-            removed.push(change.userId);
-            break;
-          }
-          case "added": {
-            // Only here is it known what was said before they came.
-            const visibleFromId = change.participant.visible_from_id ?? position.head + 1;
-            change.participant.last_read_id = position.head;
-            // Of somebody who was here before, it may be known what they decided since.
-            const known = this.#mirror.participants.get(change.participant.user_id)?.settings;
-            const { settings } = change.participant;
-            this.#mirror.writeParticipant({
-              ...change.participant,
-              settings: known && known.version > settings.version ? known : settings,
-              visible_from_id: visibleFromId,
-              isUndrained: true,
-              seq,
-              joinedSeq: seq,
-              removed: false,
-            });
-            break;
-          }
-          case "updated": {
-            const known = this.#mirror.member(change.participant.user_id);
-            if (!known) break;
-            const updated = { ...known, role: change.participant.role, seq };
-            this.#mirror.writeParticipant(updated);
-            changes.push([{ type: "updated", participant: updated }, seq]);
-            continue;
-          }
-        }
-        changes.push([change, seq]);
-      }
-      this.#mirror.writeState(next);
-      events.push(...changes.map(([change, seq]) => this.#eventOf(change, seq)));
-      for (const { actor_id, body } of snapshot.said) {
-        position.seq += 1;
-        position.head += 1;
-        const message = systemMessage(snapshot.id, actor_id, body, position, this.#host.now());
-        this.#log.append(message);
-        events.push({ type: "message.created", seq: position.seq, message });
-      }
-    });
+    const { position, events, added, removed } = this.#changeMirror(() =>
+      takeOver(this.#view(), state, snapshot, this.#host.now()),
+    );
     this.#position = position;
     this.#wakeAt(this.#host.now() + DRAIN_SAFETY_MS);
     const isGone = (userId: string): boolean => this.#mirror.member(userId) === null;
@@ -1222,16 +1037,14 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
     this.#notices.remove(removed.filter((userId) => isGone(userId) && this.#presence.lease(userId)));
     if (events.length > 0) this.#broadcast(events);
     this.#notices.changed(this.#leased());
-    this.#introduce(
-      changes.flatMap(([change]) => (change.type === "added" ? [change.participant.user_id] : [])),
-    );
+    this.#introduce(added);
     void this.#drain.run();
   }
 
   /** A transaction that changes the mirror: what it kept in memory is forgotten with what was not stored. */
-  #changeMirror(work: () => void): void {
+  #changeMirror<T>(work: () => T): T {
     try {
-      this.#host.transaction(work);
+      return this.#host.transaction(work);
     } catch (error) {
       // Sending reads, and that is stored rarely: it follows from the log.
       if (this.#mirror.read()) this.#findReads({ seq: 0, messageId: 0 });
@@ -1383,30 +1196,6 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
 
 const hasParticipant = ({ participants }: ConversationSnapshot, userId: string): boolean =>
   participants.some(({ user_id }) => user_id === userId);
-
-/** What the conversation says about a change of itself. */
-function systemMessage(
-  conversationId: string,
-  actorId: string,
-  body: MessageBody,
-  { head, seq }: Position,
-  nowMs: number,
-): Message {
-  return {
-    id: head,
-    conversation_id: conversationId,
-    sender_id: actorId,
-    temp_id: null,
-    type: "system",
-    body,
-    reply_to_id: null,
-    reactions: [],
-    created_at: new Date(nowMs).toISOString(),
-    edited_at: null,
-    deleted_at: null,
-    seq,
-  };
-}
 
 const SEND_FAILED = refuse("MESSAGE_SEND_FAILED", "The message could not be stored. Try again.").error;
 

@@ -4,8 +4,9 @@ import type { UnauthorizedReason } from "../protocol/close-codes.ts";
 import type { Conversation as ConversationEntity, Message, Participant } from "../protocol/entities.ts";
 import type { Result } from "../protocol/errors.ts";
 import type { MessageCommand } from "./commands.ts";
-import type { Inspection, LogPage } from "./conversation-core.ts";
+import type { Inspection } from "./conversation-core.ts";
 import type { Caller } from "./door.ts";
+import type { LogPage } from "./history.ts";
 import type { PresenceFact } from "./presence.ts";
 
 /** What a Worker may ask of a conversation's object. All that either knows of the other. */

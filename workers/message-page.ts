@@ -1,4 +1,4 @@
-import type { LogPage } from "../durable-objects/conversation-core.ts";
+import type { LogPage } from "../durable-objects/history.ts";
 import type { Message } from "../protocol/entities.ts";
 
 /** What a caller asked for: with `afterId` what follows it, otherwise what ends before `beforeId` or at the head. */
