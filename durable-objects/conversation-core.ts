@@ -14,20 +14,19 @@ import {
   refuse,
 } from "../protocol/errors.ts";
 import type { Command, DurableEvent, LiveEvent, ReadCommand, TypingCommand } from "../protocol/frames.ts";
-import { LIMITS } from "../protocol/limits.ts";
 import { PROTOCOL_VERSION } from "../protocol/version.ts";
 import { applyCommand, type CommandOutcome, type MessageCommand, type Position } from "./commands.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import { type Caller, type ConnectOptions, Door, type DoorHost } from "./door.ts";
 import { Drain, type DrainTarget } from "./drain.ts";
+import { Followers } from "./followers.ts";
 import { type LogPage, type LogRange, pageOf, searchTailOf } from "./history.ts";
-import { InboxNotices } from "./inbox-notices.ts";
 import { type DrainCursor, Log, type Sql } from "./log.ts";
 import { Mirror, type MirrorChange, type MirroredParticipant } from "./mirror.ts";
 import { Pace } from "./pace.ts";
-import { type Lease, LeaseTable, Presence, type PresenceFact, SILENCE_MS } from "./presence.ts";
+import { Presence, SILENCE_MS } from "./presence.ts";
 import type { FrameReceiver } from "./receive-frame.ts";
-import type { InboxRpc, KnownState, LeaseAnswer, Notice, ReadState, SearchTail } from "./rpc.ts";
+import type { InboxRpc, KnownState, LeaseAnswer, ReadState, SearchTail } from "./rpc.ts";
 import {
   type CommandPlace,
   heldBack,
@@ -114,8 +113,6 @@ const SAVE_INTERVAL_MS = 10_000;
 /** Least time from one frame to a session to the next, of what has no `seq`; and for each session, if that is longer. */
 const LIVE_INTERVAL_MS = 250;
 const LIVE_INTERVAL_PER_SESSION_MS = 1;
-/** A lease that is asked for again within this is the one that is held. */
-const LEASE_SLACK_MS = 5 * 60 * 1000;
 interface Job<Socket extends SessionSocket> {
   userId: string;
   command: MessageCommand;
@@ -131,13 +128,12 @@ interface Job<Socket extends SessionSocket> {
  */
 export class ConversationCore<Socket extends SessionSocket> implements FrameReceiver<Socket, Command> {
   readonly #host: ConversationHost<Socket>;
-  readonly #id: string;
   readonly #mirror: Mirror;
   readonly #door: Door<Socket>;
   readonly #sessions: Sessions<Socket>;
   readonly #log: Log;
   readonly #drain: Drain;
-  readonly #leases: LeaseTable;
+  readonly #followers: Followers;
   readonly #presence: Presence;
   readonly #typing = new Typing();
   /** Read positions that are neither stored nor told yet. */
@@ -147,13 +143,6 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
   /** What sessions are told that has no `seq`. */
   readonly #live: Pace;
   readonly #queue: CommitQueue<Job<Socket>>;
-  readonly #notices: InboxNotices;
-  /** Users of whom it is not known whether their inbox is open: newcomers, who are to be told, and those who were removed. */
-  readonly #newcomers = new Set<string>();
-  #introducing: Promise<void> | null = null;
-  /** Inboxes that this instance told of everybody: an earlier one may have died before it told them of somebody. */
-  readonly #informed = new Set<string>();
-  readonly #removed = new Set<string>();
   #position: Position = { head: 0, seq: 0 };
   #loading: Promise<Result<void>> | null = null;
   #alarmAt = Number.POSITIVE_INFINITY;
@@ -163,12 +152,10 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
   /** @param id of the conversation, known by the object's name */
   constructor(host: ConversationHost<Socket>, id: string) {
     this.#host = host;
-    this.#id = id;
     this.#mirror = new Mirror(host.sql);
     this.#door = new Door(host, (timeMs) => this.#wakeAt(timeMs));
     this.#sessions = this.#door.sessions;
     this.#sessions.onEnd = (session) => this.#left(session);
-    this.#leases = new LeaseTable(host.sql);
     this.#presence = new Presence({
       isHere: (userId) => this.#sessions.online.has(userId),
       isInvisible: (userId) => this.#mirror.member(userId)?.settings.invisible ?? true,
@@ -180,28 +167,17 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
       intervalMs: () => Math.max(LIVE_INTERVAL_MS, this.#sessions.size * LIVE_INTERVAL_PER_SESSION_MS),
       work: () => this.#tellLive(),
     });
-    this.#notices = new InboxNotices({
-      now: host.now,
-      pause: (ms) => host.pause(ms),
-      size: () => this.#leased().length,
-      isLeased: (userId) => this.#isLeased(userId),
-      notice: (userId, what) => this.#noticeFor(userId, what),
-      send: async (userId, notice) => {
-        const lease = this.#presence.lease(userId);
-        const { online } = await host.inbox(userId).notify(notice);
-        this.#informed.add(userId);
-        // It may have been opened again since it said so.
-        if (!online && this.#presence.lease(userId) === lease) this.#endLease(userId);
-      },
-      removed: (userId) => {
-        this.#endLease(userId);
-        if (this.#mirror.member(userId)) this.#introduce([userId]);
-      },
-      settled: () => {
-        this.#mirror.toldSeq = this.#position.seq;
-      },
-      later: () => this.#wakeAt(this.#host.now() + DRAIN_SAFETY_MS),
-      note: host.note,
+    this.#followers = new Followers({
+      ...host,
+      id,
+      mirror: this.#mirror,
+      presence: this.#presence,
+      changeMirror: (work) => this.#changeMirror(work),
+      wakeAt: (timeMs) => this.#wakeAt(timeMs),
+      position: () => this.#position,
+      conversationFor: (userId) => conversationFor(this.#view(), userId),
+      presenceChanged: () => this.#live.ask(),
+      onlineAmong: (userIds) => this.#attempt(() => host.postgres.onlineAmong(userIds)),
     });
     this.#queue = new CommitQueue({
       holdBack: (job) => this.#holdBack(job),
@@ -244,7 +220,7 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
         this.#mirror.undrained(1).length > 0 ||
         this.#log.undrained(this.#log.readCursor(), 1, 1).messages.length > 0;
       if (isBehind) void this.#drain.run();
-      this.#restoreLeases(isBehind);
+      this.#followers.restore(isBehind);
     }
   }
 
@@ -300,7 +276,7 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
     this.#sessions.sendFrame(session, ready);
     if (missed) this.#sessions.send(session, ...missed);
     this.#sessions.send(session, { type: "synced", seq: this.#position.seq });
-    if (!this.#isLeased(caller.userId)) this.#wakeAt(this.#host.now() + SILENCE_MS);
+    if (!this.#followers.isLeased(caller.userId)) this.#wakeAt(this.#host.now() + SILENCE_MS);
     this.#live.ask();
     return ok(undefined);
   }
@@ -456,21 +432,12 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
   /** The user's inbox is open: it is told of what happens from here on, and gets what it does not know. */
   async lease(
     userId: string,
-    { turn, untilMs }: { turn: number; untilMs: number },
+    lease: { turn: number; untilMs: number },
     known: KnownState | null,
   ): Promise<Result<LeaseAnswer>> {
     const entered = await this.#enter(userId);
     if (!entered.ok) return entered;
-    const now = this.#host.now();
-    const before = this.#presence.lease(userId);
-    const isLeased = this.#presence.isLeased(userId, now);
-    // Asked again a moment later, as after a reload: not worth a row.
-    const isHeld = before?.turn === turn && isLeased && untilMs - before.untilMs < LEASE_SLACK_MS;
-    // Overtaken by the release of its turn.
-    const isOver = before !== undefined && turn < before.turn;
-    if (!isHeld && !isOver) this.#setLease(userId, { turn, untilMs, lastSeenMs: before?.lastSeenMs ?? null });
-    this.#wakeAt(this.#presence.nextAt(now) ?? Number.POSITIVE_INFINITY);
-    if (!isOver && (before?.turn !== turn || !isLeased)) void this.#tellPresence([userId]);
+    const presence = this.#followers.lease(userId, lease);
     const member = this.#mirror.member(userId);
     const state = this.#mirror.state;
     if (!member || !state) return conversationNotFound();
@@ -479,14 +446,13 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
     const unread_count = this.#log.countFrom(last_read_id, head);
     const isKnown =
       known?.seq === seq && known.last_read_id === last_read_id && known.unread_count === unread_count;
-    this.#informed.add(userId);
     return ok({
       epoch: state.epoch,
       seq,
       last_read_id,
       unread_count,
       conversation: isKnown ? null : conversationFor(this.#view(), userId),
-      presence: this.#presenceFor(userId, this.#presence.everLeased()),
+      presence,
     });
   }
 
@@ -495,17 +461,13 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
     const loaded = await this.#load();
     if (!loaded.ok) return loaded.error.code === "CONVERSATION_NOT_FOUND" ? ok(undefined) : loaded;
     const member = this.#mirror.member(userId);
-    const lease = this.#presence.lease(userId);
-    const ended = turn + 1;
-    if (!member || (lease && lease.turn > ended)) return ok(undefined);
-    if (lease?.turn !== ended || lease.untilMs > 0) {
-      // The inbox may not know yet that its user hid.
-      const seenMs = member.settings.invisible ? null : lastSeenMs;
-      this.#setLease(userId, { turn: ended, untilMs: 0, lastSeenMs: seenMs ?? lease?.lastSeenMs ?? null });
-    }
+    if (!member) return ok(undefined);
+    // The inbox may not know yet that its user hid.
+    const seenMs = member.settings.invisible ? null : lastSeenMs;
+    if (!this.#followers.release(userId, turn, seenMs)) return ok(undefined);
     this.#wakeAt(this.#door.closeSilent(this.#sessions.ofUser(userId)) ?? Number.POSITIVE_INFINITY);
     // Asked again because an answer was lost, others are told again: the instance that was asked first may not have.
-    return this.#tellOthers(userId);
+    return this.#followers.tellOthers(userId);
   }
 
   /** The user decided otherwise, which the others are to see. */
@@ -519,17 +481,15 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
     if (!isRepeated) this.#changeSettings(member, settings);
     // Told again when it is asked again, as with a release.
     const isSeen = isRepeated || settings.invisible !== member.settings.invisible;
-    return isSeen ? this.#tellOthers(userId) : ok(undefined);
+    return isSeen ? this.#followers.tellOthers(userId) : ok(undefined);
   }
 
   #changeSettings(member: MirroredParticipant, settings: VersionedSettings): void {
     const { user_id: userId } = member;
     const { invisible, read_receipts: areShown } = member.settings;
     if (settings.invisible && !invisible) {
-      const now = this.#host.now();
-      const hidden = this.#presence.hide(userId, now);
-      if (hidden) this.#setLease(userId, hidden);
-      this.#typing.say(userId, false, now);
+      this.#followers.hide(userId);
+      this.#typing.say(userId, false, this.#host.now());
     }
     const changed = { ...member, settings };
     if (areShown !== settings.read_receipts) this.#changeParticipant(changed);
@@ -544,14 +504,14 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
     const loaded = await this.#load();
     // Loading read Postgres after the change was committed: of a missing conversation only its end is still to be told.
     if (!loaded.ok && loaded.error.code !== "CONVERSATION_NOT_FOUND") return loaded;
-    if (!loaded.ok) return this.#tellRemoved();
+    if (!loaded.ok) return this.#followers.tellRemoved();
     if (!this.#mirror.state || this.#mirror.state.version < version) {
       const caughtUp = await this.#catchUp();
       if (!caughtUp.ok) return caughtUp;
       // Postgres learns what only the object could say of newcomers: from where on they may see.
       await this.#drain.runOnce();
     }
-    return this.#tellRemoved();
+    return this.#followers.tellRemoved();
   }
 
   /** The alarm: drains, closes expired sockets, and asks for the next alarm if one is needed. Never throws. */
@@ -564,8 +524,7 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
     // It may have ended meanwhile, and its tables with it.
     if (this.#mirror.state && (this.#log.cursorLag > 0 || this.#mirror.hasUnsaved)) this.#saveProgress();
     if (this.#drain.retryAt !== null) this.#wakeAt(this.#drain.retryAt);
-    if (!this.#notices.isSettled || this.#newcomers.size > 0 || this.#removed.size > 0)
-      this.#wakeAt(this.#host.now() + DRAIN_SAFETY_MS);
+    if (!this.#followers.isSettled) this.#wakeAt(this.#host.now() + DRAIN_SAFETY_MS);
     this.#wakeAt(this.#sessions.nextRound() ?? Number.POSITIVE_INFINITY);
   }
 
@@ -583,8 +542,8 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
       drain_failures: this.#drain.failures,
       poison: this.#log.poison(),
       sockets: this.#sessions.size,
-      inboxes: this.#leased().length,
-      told: this.#notices.isSettled && this.#newcomers.size === 0,
+      inboxes: this.#followers.leased().length,
+      told: this.#followers.isSettled,
     });
   }
 
@@ -649,7 +608,9 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
     if (events.length > 0) {
       this.#wakeAt(now + DRAIN_SAFETY_MS);
       this.#broadcast(events);
-      this.#notices.changed(events.some((event) => this.#isListNews(event)) ? this.#leased() : []);
+      this.#followers.changed(
+        events.some((event) => this.#isListNews(event)) ? this.#followers.leased() : [],
+      );
     }
     jobs.forEach(({ settle }, index) => {
       const outcome = outcomes[index];
@@ -723,7 +684,7 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
       this.#mirror.savePositions();
     });
     this.#wakeAt(this.#host.now() + DRAIN_SAFETY_MS);
-    this.#notices.changed(users);
+    this.#followers.changed(users);
   }
 
   /** Tells sessions what became different since they were told last. */
@@ -789,181 +750,17 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
 
   /** Finds out who is not there any more. */
   #lookAround(): void {
-    const now = this.#host.now();
-    const unleased = this.#sessions.all().filter(({ userId }) => !this.#isLeased(userId));
+    const unleased = this.#sessions.all().filter(({ userId }) => !this.#followers.isLeased(userId));
     const silentAt = this.#door.closeSilent(unleased);
-    // Found again by the next round if that fails.
-    this.#endLeases(this.#presence.expire(now)).catch((error: unknown) =>
-      this.#host.note("leases_not_ended", { error: describeError(error) }),
-    );
     this.#live.ask();
-    this.#notices.again();
-    this.#retryRemovals();
-    this.#introduce([]);
+    this.#followers.round();
     this.#wakeAt(silentAt ?? Number.POSITIVE_INFINITY);
-    this.#wakeAt(this.#presence.nextAt(now) ?? Number.POSITIVE_INFINITY);
-  }
-
-  // Inboxes
-
-  #restoreLeases(isBehind: boolean): void {
-    const now = this.#host.now();
-    for (const [userId, lease] of this.#leases.read()) this.#presence.restore(userId, lease);
-    const gone = this.#presence.leased(now).filter((userId) => !this.#mirror.member(userId));
-    this.#notices.remove(gone);
-    if (gone.length > 0) this.#retryRemovals();
-    // An instance that died may not have told them; told twice, they take no notice.
-    if (isBehind || this.#mirror.toldSeq < this.#position.seq) this.#notices.changed(this.#leased());
-    const { version = 0, introducedVersion = 0 } = this.#mirror.state ?? {};
-    if (introducedVersion < version) this.#introduce(this.#mirror.members().map(({ user_id }) => user_id));
-  }
-
-  /** Participants whose inbox is open. */
-  #leased(): string[] {
-    return this.#presence.leased(this.#host.now()).filter((userId) => this.#mirror.member(userId));
-  }
-
-  #isLeased(userId: string): boolean {
-    return this.#mirror.member(userId) !== null && this.#presence.isLeased(userId, this.#host.now());
-  }
-
-  /** Whether inboxes are told who of the conversation is online. */
-  #isSmall(): boolean {
-    return this.#mirror.members().length <= LIMITS.presenceParticipants;
-  }
-
-  #setLease(userId: string, lease: Lease): void {
-    this.#host.transaction(() => this.#leases.write(userId, lease));
-    this.#presence.setLease(userId, lease);
-  }
-
-  /** The user's inbox turned out to be closed, or to be none of this conversation's business any more. */
-  #endLease(userId: string): void {
-    const lease = this.#presence.lease(userId);
-    if (lease && this.#mirror.state) this.#setLease(userId, { ...lease, untilMs: 0 });
-    if (!this.#mirror.member(userId)) this.#presence.forget(userId);
-    else void this.#tellPresence([userId]);
-  }
-
-  /** Leases that nobody renewed. Stored once others were told: until then, they are found again. */
-  async #endLeases(userIds: readonly string[]): Promise<void> {
-    await this.#tellPresence(userIds);
-    if (!this.#mirror.state) return;
-    for (const userId of userIds) {
-      const lease = this.#presence.lease(userId);
-      if (lease?.untilMs === 0) this.#setLease(userId, lease);
-    }
-  }
-
-  /** Has everybody told who came or went. @returns whether inboxes were; false as soon as one could not be */
-  async #tellPresence(userIds: readonly string[]): Promise<boolean> {
-    if (userIds.length === 0) return true;
-    for (const userId of userIds) this.#presence.touch(userId);
-    this.#live.ask();
-    return !this.#isSmall() || this.#notices.presenceChanged(userIds, this.#leased());
-  }
-
-  /** Has everybody told of one user. Whoever asked for it asks again if somebody could not be. */
-  async #tellOthers(userId: string): Promise<Result<void>> {
-    if (await this.#tellPresence([userId])) return ok(undefined);
-    return refuse("SERVICE_UNAVAILABLE", "Not everybody could be told. Try again.", {
-      retry_after_ms: 1_000,
-    });
-  }
-
-  /** What an inbox is told of others. */
-  #presenceFor(userId: string, peers: Iterable<string>): PresenceFact[] {
-    if (!this.#isSmall()) return [];
-    const now = this.#host.now();
-    return [...peers]
-      .filter((peer) => peer !== userId && this.#mirror.member(peer))
-      .map((peer) => this.#presence.leasedFact(peer, now));
-  }
-
-  #noticeFor(
-    userId: string,
-    { isStateNew, about }: { isStateNew: boolean; about: ReadonlySet<string> },
-  ): Notice | null {
-    const { state } = this.#mirror;
-    if (!state || !this.#mirror.member(userId)) return null;
-    const presence = this.#presenceFor(
-      userId,
-      this.#informed.has(userId) ? about : this.#presence.everLeased(),
-    );
-    const { epoch, id } = state;
-    const conversation = isStateNew ? conversationFor(this.#view(), userId) : null;
-    if (!conversation && presence.length === 0) return null;
-    return {
-      conversation_id: id,
-      state: conversation && { epoch, seq: this.#position.seq, conversation },
-      presence,
-    };
   }
 
   /** Whether lists of conversations show it: what changes a message that is not the last one does only if it is deleted. */
   #isListNews(event: DurableEvent): boolean {
     if (event.type === "reaction.updated") return false;
     return event.type !== "message.updated" || event.message.id === this.#position.head;
-  }
-
-  /** Finds out whose inboxes are open, of users who were not there when theirs looked, and tells those. */
-  #introduce(userIds: readonly string[]): void {
-    for (const userId of userIds) this.#newcomers.add(userId);
-    if (this.#newcomers.size === 0) return;
-    this.#introducing ??= this.#tellNewcomers()
-      .catch((error: unknown) => this.#host.note("introduce_failed", { error: describeError(error) }))
-      .finally(() => {
-        this.#introducing = null;
-      });
-  }
-
-  async #tellNewcomers(): Promise<void> {
-    while (this.#newcomers.size > 0) {
-      const asked = [...this.#newcomers];
-      const unleased = asked.filter((userId) => !this.#isLeased(userId));
-      const online = await this.#attempt(async () =>
-        unleased.length === 0 ? [] : this.#host.postgres.onlineAmong(unleased),
-      );
-      if (!online.ok) return this.#wakeAt(this.#host.now() + DRAIN_SAFETY_MS);
-      if (!this.#mirror.state) return;
-      const found = online.value.filter(
-        ({ userId }) => this.#mirror.member(userId) && !this.#isLeased(userId),
-      );
-      for (const { userId, untilMs } of found) {
-        const { turn = 0, lastSeenMs = null } = this.#presence.lease(userId) ?? {};
-        this.#setLease(userId, { turn, untilMs, lastSeenMs });
-      }
-      const userIds = found.map(({ userId }) => userId);
-      this.#notices.changed(userIds);
-      void this.#tellPresence(userIds);
-      for (const userId of asked) this.#newcomers.delete(userId);
-    }
-    // Until here, whatever dies finds them again.
-    const { state } = this.#mirror;
-    if (!state || state.introducedVersion === state.version) return;
-    this.#changeMirror(() => this.#mirror.writeState({ ...state, introducedVersion: state.version }));
-  }
-
-  #retryRemovals(): void {
-    this.#tellRemoved().catch((error: unknown) =>
-      this.#host.note("removal_untold", { error: describeError(error) }),
-    );
-  }
-
-  /** Tells those who were removed, leased or not: an inbox may be about to lease a conversation it just found. */
-  async #tellRemoved(): Promise<Result<void>> {
-    if (this.#removed.size > 0) {
-      const asked = [...this.#removed];
-      const online = await this.#attempt(() => this.#host.postgres.onlineAmong(asked));
-      if (!online.ok) return online;
-      for (const userId of asked) this.#removed.delete(userId);
-      this.#notices.remove(
-        online.value.map(({ userId }) => userId).filter((userId) => !this.#mirror.member(userId)),
-      );
-    }
-    if (await this.#notices.tellRemoved(this.#id)) return ok(undefined);
-    const message = "The change is stored and will take effect shortly. Try again.";
-    return refuse("SERVICE_UNAVAILABLE", message, { retry_after_ms: 1_000 });
   }
 
   // State
@@ -1014,7 +811,7 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
       void this.#drain.run();
     }
     // Whoever is online was not told of a conversation that no object held.
-    this.#introduce(this.#mirror.members().map(({ user_id }) => user_id));
+    this.#followers.introduce(this.#mirror.members().map(({ user_id }) => user_id));
     return ok(undefined);
   }
 
@@ -1027,17 +824,16 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
     );
     this.#position = position;
     this.#wakeAt(this.#host.now() + DRAIN_SAFETY_MS);
-    const isGone = (userId: string): boolean => this.#mirror.member(userId) === null;
     for (const userId of removed) {
       for (const session of this.#sessions.ofUser(userId))
         this.#sessions.close(session, CLOSE.removed, "removed");
       this.#reads.delete(userId);
-      if (isGone(userId)) this.#removed.add(userId);
     }
-    this.#notices.remove(removed.filter((userId) => isGone(userId) && this.#presence.lease(userId)));
+    // Some may be back already.
+    this.#followers.remove(removed.filter((userId) => this.#mirror.member(userId) === null));
     if (events.length > 0) this.#broadcast(events);
-    this.#notices.changed(this.#leased());
-    this.#introduce(added);
+    this.#followers.changed(this.#followers.leased());
+    this.#followers.introduce(added);
     void this.#drain.run();
   }
 
@@ -1059,12 +855,12 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
       this.#host.now(),
     );
     this.#sessions.closeAll(CLOSE.conversationNotFound, "deleted");
-    this.#notices.remove(this.#leased());
+    this.#followers.removeAll();
     this.#mirror.state = null;
     this.#mirror.participants.clear();
     this.#position = { head: 0, seq: 0 };
     // Whoever cannot be told now finds out when their inbox looks into Postgres again.
-    await this.#notices.tellRemoved(this.#id);
+    await this.#followers.tellRemoved();
     await this.#host.erase();
   }
 
@@ -1082,7 +878,7 @@ export class ConversationCore<Socket extends SessionSocket> implements FrameRece
     this.#changeMirror(() => this.#mirror.writeParticipant(updated));
     this.#position.seq = seq;
     this.#broadcast([this.#eventOf({ type: "updated", participant: updated }, seq)]);
-    this.#notices.changed([]);
+    this.#followers.changed([]);
   }
 
   #findPosition(): void {
