@@ -130,6 +130,8 @@ export class FakeServer {
   /** What inboxes are greeted with, and how many were. */
   inbox = makeInboxReady([]);
   inboxes = 0;
+  /** Requests for messages that fail from now on. */
+  failures = 0;
   /** The page behind `next_cursor` of the inbox. */
   readonly older: Conversation[] = [];
 
@@ -152,7 +154,17 @@ export class FakeServer {
       response.end(JSON.stringify({ error }));
       return;
     }
-    response.end(JSON.stringify({ data: older.slice(-limit), has_more: older.length > limit }));
+    const after = url.searchParams.get("after_id");
+    if (this.failures > 0) {
+      this.failures -= 1;
+      response.statusCode = 503;
+      response.end();
+    } else if (after === null) {
+      response.end(JSON.stringify({ data: older.slice(-limit), has_more: older.length > limit }));
+    } else {
+      const newer = this.messages.filter(({ id }) => id > Number(after));
+      response.end(JSON.stringify({ data: newer.slice(0, limit), has_more: newer.length > limit }));
+    }
   });
   readonly #sockets = new WebSocketServer({
     server: this.#http,

@@ -38,6 +38,7 @@ export {
   ValidationFailedError,
 } from "./errors.ts";
 export type { ConnectInfo, DisconnectInfo, ErrorInfo, EventOf, InboxEventOf, Unsubscribe } from "./events.ts";
+export { History, type HistoryState } from "./history.ts";
 export type { Presence } from "./inbox-list.ts";
 export { indexedDbStorage } from "./indexeddb.ts";
 export type { ConversationState } from "./live-conversation.ts";

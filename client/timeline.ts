@@ -220,9 +220,13 @@ function mergeReaction(timeline: Timeline, event: ReactionUpdated): Timeline {
 
 function applyReaction(messages: Message[], index: number, event: ReactionUpdated): void {
   const known = messages[index];
-  if (known && known.seq < event.seq) {
-    messages[index] = { ...known, seq: event.seq, reactions: react(known.reactions, event) };
-  }
+  if (known) messages[index] = withReaction(known, event);
+}
+
+/** The message with the reaction given or taken back; the same one if it has that already. */
+export function withReaction(message: Message, event: ReactionUpdated): Message {
+  if (message.seq >= event.seq) return message;
+  return { ...message, seq: event.seq, reactions: react(message.reactions, event) };
 }
 
 /** The reactions of a message after one user gave an emoji or took it back, as the service keeps them. */

@@ -4,6 +4,7 @@ export type { ConversationActions } from "../actions.ts";
 export { ChatProvider, type ChatProviderProps } from "./provider.tsx";
 export { type ChatState, useChat, useChatActions, useChatSelector } from "./use-chat.ts";
 export { useChatApi, useChatClient, useUserId } from "./use-client.ts";
+export { type HistoryView, useHistory } from "./use-history.ts";
 export {
   type ConversationsState,
   useConversations,
