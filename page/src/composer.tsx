@@ -17,6 +17,8 @@ export function Composer({
   textarea,
   draftKey,
   isDisabled,
+  replyTo,
+  onCancelReply,
   onTyping,
   onSend,
   onEditLast,
@@ -24,6 +26,9 @@ export function Composer({
   textarea: RefObject<HTMLTextAreaElement | null>;
   draftKey: string;
   isDisabled: boolean;
+  /** The message that is answered. */
+  replyTo: { name: string; text: string } | null;
+  onCancelReply: () => void;
   /** With each change of the text: whether there is any. */
   onTyping: (isTyping: boolean) => void;
   onSend: (text: string) => Promise<unknown>;
@@ -62,6 +67,11 @@ export function Composer({
       onEditLast();
       return;
     }
+    if (event.key === "Escape" && replyTo && !event.nativeEvent.isComposing) {
+      event.preventDefault();
+      onCancelReply();
+      return;
+    }
     onEnter(event);
   };
   const onSubmit = (event: FormEvent) => {
@@ -72,6 +82,28 @@ export function Composer({
 
   return (
     <form className="composer" onSubmit={onSubmit}>
+      {replyTo && (
+        <div className="composer-reply" data-testid="replying">
+          <Icon name="reply" />
+          <span className="hidden">{t.answerTo(replyTo.name)}</span>
+          <bdi className="quote-name" aria-hidden="true">
+            {replyTo.name}
+          </bdi>
+          <bdi className="quote-text">{replyTo.text}</bdi>
+          <button
+            type="button"
+            className="icon-button"
+            aria-label={t.cancelReply}
+            data-testid="cancel-reply"
+            onClick={() => {
+              onCancelReply();
+              textarea.current?.focus();
+            }}
+          >
+            <Icon name="close" />
+          </button>
+        </div>
+      )}
       <div className="composer-box">
         <AutosizeTextarea
           ref={textarea}

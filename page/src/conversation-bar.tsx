@@ -1,3 +1,4 @@
+import type { RefObject } from "react";
 import type { Conversation, Participant } from "../../protocol/entities.ts";
 import { Avatar } from "./avatar.tsx";
 import { ConnectionStatus } from "./connection-status.tsx";
@@ -15,6 +16,9 @@ export function ConversationBar({
   participants,
   myId,
   connectivity,
+  isSearching,
+  searchButton,
+  onSearch,
   onDetails,
 }: {
   face: Face | null;
@@ -22,6 +26,9 @@ export function ConversationBar({
   participants: readonly Participant[];
   myId: string;
   connectivity: Connectivity;
+  isSearching: boolean;
+  searchButton: RefObject<HTMLButtonElement | null>;
+  onSearch: () => void;
   onDetails: () => void;
 }) {
   const { t } = useI18n();
@@ -68,6 +75,18 @@ export function ConversationBar({
       )}
       <span className="spacer" />
       <ConnectionStatus connectivity={connectivity} />
+      <button
+        ref={searchButton}
+        type="button"
+        className="icon-button"
+        aria-label={t.search}
+        title={t.search}
+        aria-expanded={isSearching}
+        data-testid="search"
+        onClick={onSearch}
+      >
+        <Icon name="search" />
+      </button>
     </header>
   );
 }

@@ -31,8 +31,7 @@ export function DeleteDialog({
     }
   };
   return (
-    <Dialog title={t.deleteTitle} onClose={onClose} testId="delete-dialog">
-      <p className="dialog-text">{t.deleteHint}</p>
+    <Dialog title={t.deleteTitle} description={t.deleteHint} onClose={onClose} testId="delete-dialog">
       {error !== null && (
         <p className="form-error" role="alert">
           {describeError(error, t)}

@@ -1,60 +1,54 @@
-import { type ReactNode, useEffect, useId, useRef } from "react";
+import * as RadixDialog from "@radix-ui/react-dialog";
+import { type ReactNode, useState } from "react";
 import { useI18n } from "./i18n.ts";
 import { Icon } from "./icons.tsx";
 
-/** A modal dialog: it keeps the focus inside and gives it back afterwards. Esc closes it. */
+/** A modal dialog: it keeps the focus inside and gives it back afterwards. Esc and a click outside close it. */
 export function Dialog({
   title,
+  description,
   onClose,
   children,
   testId,
 }: {
   title: string;
+  /** A sentence under the title. */
+  description?: string;
   onClose: () => void;
   children: ReactNode;
   testId: string;
 }) {
   const { t } = useI18n();
-  const dialog = useRef<HTMLDialogElement>(null);
-  const titleId = useId();
-  useEffect(() => {
-    const before = document.activeElement;
-    dialog.current?.showModal();
-    return () => {
-      // The browser gives the focus back when a dialog closes, and not when it is gone from the page.
-      if (document.activeElement === document.body && before instanceof HTMLElement) before.focus();
-    };
-  }, []);
+  const [opener] = useState(() => document.activeElement);
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: Esc is the keyboard's way; the click is one on the backdrop.
-    <dialog
-      ref={dialog}
-      className="dialog"
-      aria-labelledby={titleId}
-      data-testid={testId}
-      onCancel={(event) => {
-        event.preventDefault();
-        onClose();
-      }}
-      onClick={(event) => {
-        if (event.target === dialog.current) onClose();
-      }}
-    >
-      <div className="dialog-body">
-        <header className="dialog-bar">
-          <h2 id={titleId}>{title}</h2>
-          <button
-            type="button"
-            className="icon-button"
-            aria-label={t.close}
-            data-testid="dialog-close"
-            onClick={onClose}
-          >
-            <Icon name="close" />
-          </button>
-        </header>
-        {children}
-      </div>
-    </dialog>
+    <RadixDialog.Root open onOpenChange={(isOpen) => !isOpen && onClose()}>
+      <RadixDialog.Portal>
+        {/* Radix's own overlay would inject a style sheet, which the page's policy forbids. */}
+        <div className="dialog-backdrop" />
+        <RadixDialog.Content
+          className="dialog"
+          data-testid={testId}
+          {...(description === undefined ? { "aria-describedby": undefined } : {})}
+          onCloseAutoFocus={(event) => {
+            event.preventDefault();
+            const isLost = document.activeElement === document.body || document.activeElement === null;
+            if (isLost && opener instanceof HTMLElement) opener.focus();
+          }}
+        >
+          <header className="dialog-bar">
+            <RadixDialog.Title>{title}</RadixDialog.Title>
+            <RadixDialog.Close asChild>
+              <button type="button" className="icon-button" aria-label={t.close} data-testid="dialog-close">
+                <Icon name="close" />
+              </button>
+            </RadixDialog.Close>
+          </header>
+          {description !== undefined && (
+            <RadixDialog.Description className="dialog-text">{description}</RadixDialog.Description>
+          )}
+          {children}
+        </RadixDialog.Content>
+      </RadixDialog.Portal>
+    </RadixDialog.Root>
   );
 }

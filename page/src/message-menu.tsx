@@ -1,10 +1,10 @@
-import { type KeyboardEvent, useEffect, useRef, useState } from "react";
+import * as Menu from "@radix-ui/react-dropdown-menu";
+import { type ReactNode, useRef } from "react";
 import { useI18n } from "./i18n.ts";
 import { Icon } from "./icons.tsx";
 
-/** Room that the open menu needs below its button and beside it, in pixels. */
-const MENU_HEIGHT_PX = 150;
-const MENU_WIDTH_PX = 180;
+/** Reactions that are one choice away. */
+export const QUICK_REACTIONS = ["👍", "❤️", "😂", "🎉", "😮", "🙏"] as const;
 
 /**
  * What can be done with one message. Only one such button of a timeline is a Tab stop; the timeline
@@ -13,129 +13,110 @@ const MENU_WIDTH_PX = 180;
 export function MessageMenu({
   messageId,
   isTabStop,
+  onReply,
+  onReact,
+  onReactOtherwise,
   onCopy,
   onEdit,
   onDelete,
 }: {
   messageId: number;
   isTabStop: boolean;
+  onReply: () => void;
+  onReact: (emoji: string) => void;
+  /** With an emoji that is not among the quick ones. */
+  onReactOtherwise: () => void;
   onCopy: () => void;
   onEdit: (() => void) | null;
-  onDelete: () => void;
+  onDelete: (() => void) | null;
 }) {
   const { t } = useI18n();
-  const [placement, setPlacement] = useState<"closed" | "below" | "above">("closed");
-  const [side, setSide] = useState<"start" | "end">("end");
-  const root = useRef<HTMLDivElement>(null);
-  const button = useRef<HTMLButtonElement>(null);
-  const isOpen = placement !== "closed";
-
-  useEffect(() => {
-    if (!isOpen) return;
-    root.current?.querySelector<HTMLElement>("[role=menuitem]")?.focus();
-    const onPointerDown = (event: PointerEvent) => {
-      if (event.target instanceof Node && root.current?.contains(event.target)) return;
-      setPlacement("closed");
-    };
-    document.addEventListener("pointerdown", onPointerDown);
-    return () => document.removeEventListener("pointerdown", onPointerDown);
-  }, [isOpen]);
-
-  const open = () => {
-    const { bottom = 0, right = 0 } = button.current?.getBoundingClientRect() ?? {};
-    setSide(right < MENU_WIDTH_PX ? "start" : "end");
-    const end = button.current?.closest("[role=log]")?.getBoundingClientRect().bottom ?? window.innerHeight;
-    setPlacement(bottom + MENU_HEIGHT_PX > end ? "above" : "below");
+  /** What is done once the menu is gone, and whether it moves the focus, which the menu gives back to its button. */
+  const afterwards = useRef<{ act: () => void; movesFocus: boolean } | null>(null);
+  const close = (act: () => void, movesFocus: boolean) => () => {
+    afterwards.current = { act, movesFocus };
   };
-  const close = () => {
-    setPlacement("closed");
-    button.current?.focus();
-  };
-  const choose = (action: () => void) => {
-    close();
-    action();
-  };
-  const onMenuKeyDown = (event: KeyboardEvent<HTMLElement>) => {
-    const items = [...event.currentTarget.querySelectorAll<HTMLElement>("[role=menuitem]")];
-    const index = items.findIndex((item) => item.matches(":focus"));
-    event.stopPropagation();
-    switch (event.key) {
-      case "Escape":
-        event.preventDefault();
-        close();
-        break;
-      case "Tab":
-        setPlacement("closed");
-        break;
-      case "ArrowDown":
-      case "ArrowUp":
-        event.preventDefault();
-        items.at((index + (event.key === "ArrowDown" ? 1 : -1)) % items.length)?.focus();
-        break;
-      case "Home":
-      case "End":
-        event.preventDefault();
-        items.at(event.key === "Home" ? 0 : -1)?.focus();
-        break;
-    }
-  };
-
   return (
-    <div ref={root} className="menu" data-open={isOpen}>
-      <button
-        ref={button}
-        type="button"
-        className="menu-button"
-        aria-label={t.messageMenu}
-        aria-haspopup="menu"
-        aria-expanded={isOpen}
-        tabIndex={isTabStop ? 0 : -1}
-        data-menu-button
-        data-testid={`message-menu-${messageId}`}
-        onClick={() => (isOpen ? close() : open())}
-      >
-        <Icon name="more" />
-      </button>
-      {isOpen && (
-        <div
-          className={`menu-list menu-${placement} menu-${side}`}
-          role="menu"
-          tabIndex={-1}
+    <Menu.Root modal={false}>
+      <Menu.Trigger asChild>
+        <button
+          type="button"
+          className="menu-button"
           aria-label={t.messageMenu}
-          onKeyDown={onMenuKeyDown}
+          tabIndex={isTabStop ? 0 : -1}
+          data-menu-button
+          data-testid={`message-menu-${messageId}`}
         >
+          <Icon name="more" />
+        </button>
+      </Menu.Trigger>
+      <Menu.Portal>
+        <Menu.Content
+          className="menu-list"
+          aria-label={t.messageMenu}
+          align="end"
+          sideOffset={4}
+          collisionPadding={8}
+          onCloseAutoFocus={(event) => {
+            const { act, movesFocus } = afterwards.current ?? {};
+            afterwards.current = null;
+            if (movesFocus) event.preventDefault();
+            act?.();
+          }}
+        >
+          <Menu.Group className="menu-reactions" aria-label={t.react}>
+            {QUICK_REACTIONS.map((emoji) => (
+              <Menu.Item
+                key={emoji}
+                className="menu-reaction"
+                data-testid={`react-${emoji}`}
+                onSelect={() => onReact(emoji)}
+              >
+                {emoji}
+              </Menu.Item>
+            ))}
+            <Item testId="react-other" className="menu-reaction" onSelect={close(onReactOtherwise, false)}>
+              <Icon name="plus" />
+              <span className="hidden">{t.otherReaction}</span>
+            </Item>
+          </Menu.Group>
+          <Menu.Separator className="menu-line" />
+          <Item testId="reply" onSelect={close(onReply, true)}>
+            {t.reply}
+          </Item>
           {onEdit && (
-            <button
-              type="button"
-              role="menuitem"
-              tabIndex={-1}
-              data-testid="edit"
-              onClick={() => choose(onEdit)}
-            >
+            <Item testId="edit" onSelect={close(onEdit, true)}>
               {t.edit}
-            </button>
+            </Item>
           )}
-          <button
-            type="button"
-            role="menuitem"
-            tabIndex={-1}
-            data-testid="copy"
-            onClick={() => choose(onCopy)}
-          >
+          <Item testId="copy" onSelect={onCopy}>
             {t.copy}
-          </button>
-          <button
-            type="button"
-            role="menuitem"
-            tabIndex={-1}
-            className="menu-danger"
-            data-testid="delete"
-            onClick={() => choose(onDelete)}
-          >
-            {t.delete}
-          </button>
-        </div>
-      )}
-    </div>
+          </Item>
+          {onDelete && (
+            <Item testId="delete" className="menu-item menu-danger" onSelect={close(onDelete, false)}>
+              {t.delete}
+            </Item>
+          )}
+        </Menu.Content>
+      </Menu.Portal>
+    </Menu.Root>
+  );
+}
+
+function Item({
+  testId,
+  className = "menu-item",
+  onSelect,
+  children,
+}: {
+  testId: string;
+  className?: string;
+  onSelect: () => void;
+  children: ReactNode;
+}) {
+  return (
+    <Menu.Item className={className} data-testid={testId} onSelect={onSelect}>
+      {children}
+    </Menu.Item>
   );
 }

@@ -8,9 +8,17 @@ import { MessageEditor } from "./message-editor.tsx";
 import { MessageMenu } from "./message-menu.tsx";
 import { isOnlyEmoji, messageText } from "./message-text.ts";
 import type { Person } from "./people.ts";
+import { QuotedMessage } from "./quoted-message.tsx";
+import { Reactions } from "./reactions.tsx";
 import type { Place } from "./timeline-rows.ts";
 
 export interface MessageActions {
+  reply(message: Message): void;
+  react(id: number, emoji: string, isMine: boolean): void;
+  /** With an emoji that is still to be chosen. */
+  askReaction(id: number): void;
+  /** Shows a message, wherever it is. */
+  jumpTo(id: number): void;
   startEdit(id: number): void;
   endEdit(id: number): void;
   saveEdit(id: number, text: string): Promise<unknown>;
@@ -30,6 +38,10 @@ export const MessageRow = memo(function MessageRow({
   canDelete,
   isEditing,
   isTabStop,
+  isTarget,
+  quoted,
+  myId,
+  nameOf,
   actions,
   receipt,
 }: {
@@ -40,6 +52,12 @@ export const MessageRow = memo(function MessageRow({
   canDelete: boolean;
   isEditing: boolean;
   isTabStop: boolean;
+  /** Whether it was just jumped to. */
+  isTarget: boolean;
+  /** What it answers, where the timeline has that. */
+  quoted: Message | undefined;
+  myId: string;
+  nameOf: (userId: string) => string;
   actions: MessageActions;
   /** Who has read it, under the one message that says so. */
   receipt: ReactNode;
@@ -51,12 +69,12 @@ export const MessageRow = memo(function MessageRow({
   const canEdit = isOwn && message.body?.text !== undefined;
 
   return (
-    <li
+    <div
       className="row"
       data-own={isOwn}
       data-first={isFirst}
       data-last={isLast}
-      data-anchor
+      data-target={isTarget || undefined}
       data-testid={`message-${message.id}`}
       data-status={isDeleted ? "deleted" : "sent"}
     >
@@ -68,6 +86,15 @@ export const MessageRow = memo(function MessageRow({
       <div className="row-main">
         {isFirst && !isOwn && <bdi className={hasName ? "row-name" : "hidden"}>{sender.name}</bdi>}
         {isFirst && isOwn && <span className="hidden">{t.you}</span>}
+        {message.reply_to_id !== null && !isDeleted && (
+          <QuotedMessage
+            conversationId={message.conversation_id}
+            id={message.reply_to_id}
+            loaded={quoted}
+            nameOf={nameOf}
+            onOpen={actions.jumpTo}
+          />
+        )}
         {isEditing && !isDeleted ? (
           <MessageEditor
             initialText={text}
@@ -94,20 +121,34 @@ export const MessageRow = memo(function MessageRow({
                   {clockTime(language, at)}
                 </time>
               </span>
-              {canDelete && !isDeleted && (
+              {!isDeleted && (
                 <MessageMenu
                   messageId={message.id}
                   isTabStop={isTabStop}
-                  onCopy={() => navigator.clipboard?.writeText(text)}
+                  onReply={() => actions.reply(message)}
+                  onReact={(emoji) => actions.react(message.id, emoji, hasMine(message, emoji, myId))}
+                  onReactOtherwise={() => actions.askReaction(message.id)}
+                  onCopy={() => void navigator.clipboard?.writeText(text)}
                   onEdit={canEdit ? () => actions.startEdit(message.id) : null}
-                  onDelete={() => actions.askDelete(message.id)}
+                  onDelete={canDelete ? () => actions.askDelete(message.id) : null}
                 />
               )}
             </div>
           </div>
         )}
+        {!isDeleted && (
+          <Reactions
+            reactions={message.reactions}
+            myId={myId}
+            nameOf={nameOf}
+            onToggle={(emoji, isMine) => actions.react(message.id, emoji, isMine)}
+          />
+        )}
         {receipt}
       </div>
-    </li>
+    </div>
   );
 });
+
+const hasMine = ({ reactions }: Message, emoji: string, myId: string): boolean =>
+  reactions.some((reaction) => reaction.emoji === emoji && reaction.user_ids.includes(myId));

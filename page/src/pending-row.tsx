@@ -1,10 +1,12 @@
 import { memo } from "react";
 import type { PendingMessage } from "../../client/index.ts";
+import type { Message } from "../../protocol/entities.ts";
 import { describeError } from "./errors.ts";
 import { useI18n } from "./i18n.ts";
 import { Icon } from "./icons.tsx";
 import { LinkifiedText } from "./linkified-text.tsx";
 import { isOnlyEmoji, messageText } from "./message-text.ts";
+import { QuotedMessage } from "./quoted-message.tsx";
 import type { Place } from "./timeline-rows.ts";
 
 /** A message of one's own on its way: waiting, being sent, or failed. */
@@ -12,10 +14,19 @@ export const PendingRow = memo(function PendingRow({
   pending,
   isFirst,
   isLast,
+  conversationId,
+  quoted,
+  nameOf,
+  onOpen,
   onRetry,
   onDiscard,
 }: {
   pending: PendingMessage;
+  conversationId: string;
+  /** What it answers, where the timeline has that. */
+  quoted: Message | undefined;
+  nameOf: (userId: string) => string;
+  onOpen: (id: number) => void;
   onRetry: (tempId: string) => void;
   onDiscard: (tempId: string) => void;
 } & Place) {
@@ -23,16 +34,24 @@ export const PendingRow = memo(function PendingRow({
   const text = messageText(pending.body);
   const isFailed = pending.status === "failed";
   return (
-    <li
+    <div
       className="row"
       data-own="true"
       data-first={isFirst}
       data-last={isLast}
-      data-anchor
       data-testid={`pending-${pending.temp_id}`}
       data-status={pending.status}
     >
       <div className="row-main">
+        {pending.reply_to_id !== null && (
+          <QuotedMessage
+            conversationId={conversationId}
+            id={pending.reply_to_id}
+            loaded={quoted}
+            nameOf={nameOf}
+            onOpen={onOpen}
+          />
+        )}
         <div className="row-line">
           <p className={isOnlyEmoji(text) ? "bubble bubble-emoji" : "bubble"} dir="auto">
             <LinkifiedText text={text} />
@@ -70,6 +89,6 @@ export const PendingRow = memo(function PendingRow({
           </div>
         )}
       </div>
-    </li>
+    </div>
   );
 });

@@ -30,9 +30,10 @@ const pending = (tempId: string, created_at: string): PendingMessage => ({
 });
 
 const shape = (rows: ReturnType<typeof toRows>): string[] =>
-  rows.map((row) => {
-    if (row.kind === "day" || row.kind === "system") return row.kind;
-    return `${row.kind}${row.isFirst ? " first" : ""}${row.isLast ? " last" : ""}`;
+  rows.flatMap((row) => {
+    const lines = [...(row.day ? ["day"] : []), ...(row.isNew ? ["new"] : [])];
+    if (row.kind === "system") return [...lines, row.kind];
+    return [...lines, `${row.kind}${row.isFirst ? " first" : ""}${row.isLast ? " last" : ""}`];
   });
 
 test("messages of one sender close in time form a run", () => {
@@ -74,4 +75,22 @@ test("two senders may use the same temp_id", () => {
   const messages = [message(1, "a", at(1, 0), { temp_id: "x" }), message(2, "b", at(1, 0), { temp_id: "x" })];
   const keys = toRows(messages, [pending("x2", at(1, 1))], "a").map(({ key }) => key);
   expect(new Set(keys).size).toBe(keys.length);
+});
+
+test("what was new when the conversation was opened begins under a line, and a run of its own", () => {
+  const messages = [message(1, "a", at(1, 0)), message(2, "a", at(1, 1)), message(3, "a", at(1, 2))];
+  expect(shape(toRows(messages, [], "b", 2))).toEqual([
+    "day",
+    "message first last",
+    "new",
+    "message first",
+    "message last",
+  ]);
+});
+
+test("a message that did not change costs nothing again", () => {
+  const messages = [message(1, "a", at(1, 0)), message(2, "b", at(1, 1))];
+  const [first] = toRows(messages, [], "a");
+  const [again] = toRows([...messages, message(3, "b", at(1, 2))], [], "a");
+  expect(again).toEqual(first);
 });

@@ -11,14 +11,24 @@ export interface Place {
   isLast: boolean;
 }
 
-export type Row =
-  | { kind: "day"; key: string; date: Date }
+/** The lines above a row. They are part of it, because a row keeps its key when the lines above it change. */
+export interface Lines {
+  /** The day that begins. */
+  day: Date | null;
+  /** Whether what was new when the conversation was opened begins. */
+  isNew: boolean;
+}
+
+export type Row = Lines & RowContent;
+
+type RowContent =
   | { kind: "system"; key: string; message: Message }
   | ({ kind: "message"; key: string; message: Message } & Place)
   | ({ kind: "pending"; key: string; pending: PendingMessage } & Place);
 
 interface Entry {
-  row: Exclude<Row, { kind: "day" }>;
+  day: number;
+  row: RowContent;
   /** Null for system messages, which belong to no run. */
   senderId: string | null;
   date: Date;
@@ -27,61 +37,77 @@ interface Entry {
 /**
  * What the timeline shows, in order: messages, then what is not sent yet, cut into days and runs. A
  * message keeps the key that it had while it was pending, so that its bubble stays the same element.
+ *
+ * @param newFromId the first message that was new when the conversation was opened: a line stands above it
  */
 export function toRows(
   messages: readonly Message[],
   pending: readonly PendingMessage[],
   myId: string,
+  newFromId: number | null = null,
 ): Row[] {
-  const entries: Entry[] = [
-    ...messages.map((message) => toEntry(message)),
-    ...pending.map((item) => pendingEntry(item, myId)),
-  ];
+  const entries: Entry[] = [...messages.map(entryOf), ...pending.map((item) => pendingEntry(item, myId))];
   const rows: Row[] = [];
-  for (const [index, { row, senderId, date }] of entries.entries()) {
+  for (const [index, entry] of entries.entries()) {
+    const { row, day, date } = entry;
     const previous = entries[index - 1];
     const next = entries[index + 1];
-    const day = startOfDay(date);
-    if (!previous || startOfDay(previous.date) !== day) rows.push({ kind: "day", key: `day-${day}`, date });
+    const isNew = isNewAt(entry, newFromId);
+    const lines: Lines = { day: previous?.day === day ? null : date, isNew };
     if (row.kind === "system") {
-      rows.push(row);
+      rows.push({ ...row, ...lines });
       continue;
     }
-    const isFirst = !previous || !areTogether(previous, { senderId, date });
-    const isLast = !next || !areTogether({ senderId, date }, next);
-    rows.push({ ...row, isFirst, isLast });
+    const isFirst = isNew || !previous || !areTogether(previous, entry);
+    const isLast = !next || isNewAt(next, newFromId) || !areTogether(entry, next);
+    rows.push({ ...row, ...lines, isFirst, isLast });
   }
   return rows;
 }
 
+/** Of messages that did not change, so that one more of very many costs little. */
+const known = new WeakMap<Message, Entry>();
+
+function entryOf(message: Message): Entry {
+  let entry = known.get(message);
+  if (!entry) {
+    entry = toEntry(message);
+    known.set(message, entry);
+  }
+  return entry;
+}
+
 function toEntry(message: Message): Entry {
   const date = new Date(message.created_at);
+  const day = startOfDay(date);
   if (message.type === "system") {
-    return { row: { kind: "system", key: `message-${message.id}`, message }, senderId: null, date };
+    return { row: { kind: "system", key: `message-${message.id}`, message }, senderId: null, date, day };
   }
   const key = message.temp_id ? `sent-${message.sender_id}-${message.temp_id}` : `message-${message.id}`;
-  return { row: { kind: "message", key, message, ...ALONE }, senderId: message.sender_id, date };
+  return { row: { kind: "message", key, message, ...ALONE }, senderId: message.sender_id, date, day };
 }
 
 function pendingEntry(pending: PendingMessage, myId: string): Entry {
   const key = `sent-${myId}-${pending.temp_id}`;
+  const date = new Date(pending.created_at);
   return {
     row: { kind: "pending", key, pending, ...ALONE },
     senderId: myId,
-    date: new Date(pending.created_at),
+    date,
+    day: startOfDay(date),
   };
 }
 
+const isNewAt = ({ row }: Entry, newFromId: number | null): boolean =>
+  row.kind !== "pending" && row.message.id === newFromId;
+
 const ALONE: Place = { isFirst: true, isLast: true };
 
-function areTogether(
-  earlier: Pick<Entry, "senderId" | "date">,
-  later: Pick<Entry, "senderId" | "date">,
-): boolean {
+function areTogether(earlier: Entry, later: Entry): boolean {
   return (
     earlier.senderId !== null &&
     earlier.senderId === later.senderId &&
-    startOfDay(earlier.date) === startOfDay(later.date) &&
+    earlier.day === later.day &&
     later.date.getTime() - earlier.date.getTime() < GROUP_MS
   );
 }

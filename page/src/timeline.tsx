@@ -1,149 +1,212 @@
+import { defaultRangeExtractor, type Range, useVirtualizer } from "@tanstack/react-virtual";
 import {
   type KeyboardEvent,
   type ReactElement,
+  useCallback,
   useEffect,
   useLayoutEffect,
   useMemo,
   useRef,
   useState,
 } from "react";
-import type { ConversationHandle, ConversationState } from "../../client/index.ts";
+import type { Conversation, Message, Participant } from "../../protocol/entities.ts";
 import { dayName, fullTime } from "./format.ts";
 import { useI18n } from "./i18n.ts";
 import { Icon } from "./icons.tsx";
 import { type MessageActions, MessageRow } from "./message-row.tsx";
 import { systemText } from "./message-text.ts";
 import { PendingRow } from "./pending-row.tsx";
-import { type Person, personOf } from "./people.ts";
+import { personOf } from "./people.ts";
 import { ReadReceipt } from "./read-receipt.tsx";
 import { receiptOf } from "./receipts.ts";
-import { type Row, toRows } from "./timeline-rows.ts";
-import { useTimelineScroll } from "./use-timeline-scroll.ts";
+import { type Lines, type Row, toRows } from "./timeline-rows.ts";
+import type { TimelineSource } from "./timeline-source.ts";
 import { useIsVisible } from "./use-visible.ts";
 
-/** Older messages are asked for when this much is left above, in pixels. */
-const LOAD_WITHIN_PX = 600;
+/** More messages are asked for when this much is left above or below, in pixels. */
+const LOAD_WITHIN_PX = 800;
+/** Closer to the end than this counts as reading the newest message, in pixels. */
+const NEAR_END_PX = 64;
+/** Height of what stands above the first row, in pixels; the style sheet gives it this. */
+const TOP_PX = 44;
+/** Heights of what was never on screen, in pixels. */
+const ROW_PX = 44;
+const LINE_PX = 46;
 
-/** The messages of one conversation, oldest at the top. */
+/** A message to be shown; each wish has a number of its own. */
+export interface Target {
+  id: number;
+  wish: number;
+}
+
+/** The messages of one conversation, oldest at the top. Only those near the screen are in the document. */
 export function Timeline({
-  handle,
-  state,
+  source,
+  conversation,
+  participants,
   myId,
   name,
   editingId,
+  target,
+  lastReadId,
   actions,
+  onRead,
   onReading,
+  onNewest,
 }: {
-  handle: ConversationHandle;
-  state: ConversationState;
+  source: TimelineSource;
+  conversation: Conversation;
+  participants: readonly Participant[];
   myId: string;
   /** What the conversation is called, for the greeting in an empty one. */
   name: string;
   editingId: number | null;
+  target: Target | null;
+  /** How far the user had read when the conversation was opened. */
+  lastReadId: number;
   actions: MessageActions;
+  /** The newest message was before somebody's eyes. */
+  onRead: (id: number) => void;
   /** Told whether the newest messages are before somebody's eyes. */
   onReading: (isReading: boolean) => void;
+  /** Back from older messages to the newest. */
+  onNewest: () => void;
 }) {
-  const { t, language } = useI18n();
-  const { messages, pending, participants, conversation } = state;
+  const { t } = useI18n();
+  const { messages, pending, isNewest, hasOlder } = source;
   const scroller = useRef<HTMLDivElement>(null);
-  const scroll = useTimelineScroll(scroller, state);
-  const [hasLoadFailed, setLoadFailed] = useState(false);
 
-  const rows = useMemo(() => toRows(messages, pending, myId), [messages, pending, myId]);
-  const people = useMemo(() => {
-    const known = new Map<string, Person>();
-    for (const { sender_id } of messages) {
-      if (!known.has(sender_id)) known.set(sender_id, personOf(sender_id, participants, t));
-    }
-    return known;
-  }, [messages, participants, t]);
-
-  const receipt = useMemo(() => receiptOf(messages, participants, myId), [messages, participants, myId]);
+  const newFromId = useMemo(
+    () => firstNewId(messages, hasOlder, lastReadId, myId),
+    [messages, hasOlder, lastReadId, myId],
+  );
+  const rows = useMemo(
+    () => toRows(messages, pending, myId, newFromId),
+    [messages, pending, myId, newFromId],
+  );
+  const nameOf = useCallback(
+    (userId: string) => (userId === myId ? t.you : personOf(userId, participants, t).name),
+    [participants, myId, t],
+  );
+  const receipt = useMemo(
+    () => (isNewest ? receiptOf(messages, participants, myId) : null),
+    [isNewest, messages, participants, myId],
+  );
   const readers = useMemo(
     () => receipt?.readerIds.map((id) => personOf(id, participants, t)) ?? [],
     [receipt, participants, t],
   );
 
-  const isGroup = conversation?.type === "group";
-  const isAdmin = isGroup && conversation.me.role === "admin";
-  const canDelete = (senderId: string) => senderId === myId || isAdmin;
-  const tabStopId = messages.findLast(
-    ({ sender_id, type, deleted_at }) => type === "user" && !deleted_at && canDelete(sender_id),
-  )?.id;
+  const editingIndex = editingId === null ? -1 : rows.findIndex((row) => isRowOf(row, editingId));
+  const virtualizer = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    getItemKey: useCallback((index: number) => rows[index]?.key ?? index, [rows]),
+    estimateSize: (index) => ROW_PX + (rows[index]?.day ? LINE_PX : 0) + (rows[index]?.isNew ? LINE_PX : 0),
+    overscan: 12,
+    paddingStart: TOP_PX,
+    anchorTo: "end",
+    followOnAppend: isNewest,
+    scrollEndThreshold: NEAR_END_PX,
+    // What is being edited keeps its text while it is scrolled away.
+    rangeExtractor: useCallback(
+      (range: Range) => {
+        const shown = defaultRangeExtractor(range);
+        if (editingIndex < 0 || shown.includes(editingIndex)) return shown;
+        return [...shown, editingIndex].sort((a, b) => a - b);
+      },
+      [editingIndex],
+    ),
+  });
 
-  const loadOlder = async () => {
-    setLoadFailed(false);
-    try {
-      await handle.loadOlder();
-    } catch {
-      setLoadFailed(true);
-    }
+  const [isAtEnd, setAtEnd] = useState(true);
+  const isEnd = isAtEnd && isNewest;
+  const look = () => {
+    setAtEnd(virtualizer.isAtEnd(NEAR_END_PX));
+    loadIfNear();
   };
-  const loadOlderIfNear = () => {
+  const loadIfNear = () => {
     const element = scroller.current;
-    if (!element || hasLoadFailed || !state.has_older || state.loading_older || messages.length === 0) return;
-    if (element.scrollTop < LOAD_WITHIN_PX) loadOlder();
+    if (!element || source.loading || source.hasFailed || messages.length === 0) return;
+    if (source.hasOlder && element.scrollTop < LOAD_WITHIN_PX) source.loadOlder();
+    else if (source.hasNewer && virtualizer.getDistanceFromEnd() < LOAD_WITHIN_PX) source.loadNewer();
   };
-  useEffect(loadOlderIfNear);
+  useEffect(loadIfNear);
+
+  // Where it begins: at what was asked for, at what is new, or at the end.
+  const fulfilled = useRef(-1);
+  const hasBegun = useRef(false);
+  useLayoutEffect(() => {
+    if (rows.length === 0) return;
+    const isFirst = !hasBegun.current;
+    hasBegun.current = true;
+    if (target && target.wish !== fulfilled.current) {
+      const index = rows.findIndex((row) => isRowOf(row, target.id));
+      if (index < 0) return;
+      fulfilled.current = target.wish;
+      virtualizer.scrollToIndex(index, { align: "center" });
+    } else if (isFirst) {
+      const index = rows.findIndex(({ isNew }) => isNew);
+      if (index < 0) virtualizer.scrollToEnd();
+      else virtualizer.scrollToIndex(index, { align: "start" });
+    }
+  }, [rows, target, virtualizer]);
 
   // Sending brings one back to the end, wherever one was reading.
   const lastPendingId = pending.at(-1)?.temp_id;
+  const previousPendingId = useRef(lastPendingId);
   useLayoutEffect(() => {
-    if (lastPendingId !== undefined) scroll.scrollToEnd();
-  }, [lastPendingId, scroll.scrollToEnd]);
+    if (lastPendingId === previousPendingId.current) return;
+    previousPendingId.current = lastPendingId;
+    if (lastPendingId !== undefined) virtualizer.scrollToEnd();
+  }, [lastPendingId, virtualizer]);
 
   const newestId = messages.at(-1)?.id ?? 0;
   const [seenId, setSeenId] = useState(newestId);
   useEffect(() => {
-    if (scroll.isAtEnd) setSeenId(newestId);
-  }, [scroll.isAtEnd, newestId]);
-
-  const isReading = useIsVisible() && scroll.isAtEnd;
+    if (isEnd) setSeenId(newestId);
+  }, [isEnd, newestId]);
+  const isReading = useIsVisible() && isEnd;
   useEffect(() => {
-    if (isReading && newestId > 0) handle.markRead(newestId);
-  }, [handle, isReading, newestId]);
+    if (isReading && newestId > 0) onRead(newestId);
+  }, [onRead, isReading, newestId]);
   useEffect(() => {
     onReading(isReading);
     return () => onReading(false);
   }, [onReading, isReading]);
-  const newCount = scroll.isAtEnd
-    ? 0
-    : messages.filter(({ id, sender_id, type }) => id > seenId && type === "user" && sender_id !== myId)
-        .length;
+  const newCount = isEnd ? 0 : countNew(messages, seenId, myId);
 
-  // A page of history is no news: a screen reader must not read it out.
-  const isQuiet = useSettling(state.loading_older || messages.length === 0);
+  const isGroup = conversation.type === "group";
+  const isAdmin = isGroup && conversation.me.role === "admin";
+  const tabStopId = messages.findLast(({ type, deleted_at }) => type === "user" && !deleted_at)?.id;
+  const first = messages[0]?.id ?? 0;
+  const quotedBy = (id: number | null): Message | undefined =>
+    id === null ? undefined : messages[id - first];
 
   const renderRow = (row: Row): ReactElement => {
     switch (row.kind) {
-      case "day":
-        return (
-          <li key={row.key} className="day">
-            <time dateTime={row.date.toISOString()} title={fullTime(language, row.date)}>
-              {dayName(language, t, row.date)}
-            </time>
-          </li>
-        );
       case "system":
         return (
-          <li key={row.key} className="system" data-anchor data-testid={`message-${row.message.id}`}>
-            {systemText(row.message, (id) => (people.get(id) ?? personOf(id, participants, t)).name, t)}
-          </li>
+          <p className="system" data-testid={`message-${row.message.id}`}>
+            {systemText(row.message, (id) => personOf(id, participants, t).name, t)}
+          </p>
         );
       case "message":
         return (
           <MessageRow
-            key={row.key}
             message={row.message}
-            sender={people.get(row.message.sender_id) ?? personOf(row.message.sender_id, participants, t)}
+            sender={personOf(row.message.sender_id, participants, t)}
             isOwn={row.message.sender_id === myId}
             isFirst={row.isFirst}
             isLast={row.isLast}
             hasName={isGroup}
-            canDelete={canDelete(row.message.sender_id)}
+            canDelete={isAdmin || row.message.sender_id === myId}
             isEditing={editingId === row.message.id}
             isTabStop={tabStopId === row.message.id}
+            isTarget={target?.id === row.message.id}
+            quoted={quotedBy(row.message.reply_to_id)}
+            myId={myId}
+            nameOf={nameOf}
             actions={actions}
             receipt={
               receipt?.messageId === row.message.id && (
@@ -155,10 +218,13 @@ export function Timeline({
       case "pending":
         return (
           <PendingRow
-            key={row.key}
             pending={row.pending}
             isFirst={row.isFirst}
             isLast={row.isLast}
+            conversationId={conversation.id}
+            quoted={quotedBy(row.pending.reply_to_id)}
+            nameOf={nameOf}
+            onOpen={actions.jumpTo}
             onRetry={actions.retry}
             onDiscard={actions.discard}
           />
@@ -171,56 +237,58 @@ export function Timeline({
       <div
         ref={scroller}
         className="timeline-scroller"
+        // Scrolling would be read out as news; what is news is said beside it.
         role="log"
-        aria-live={isQuiet ? "off" : "polite"}
-        aria-relevant="additions"
+        aria-live="off"
         aria-label={t.log}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard.
         tabIndex={0}
         data-testid="timeline"
-        onScroll={() => {
-          scroll.onScroll();
-          loadOlderIfNear();
-        }}
+        onScroll={look}
         onKeyDown={moveFocus}
       >
         <div className="timeline-content">
-          <div className="timeline-top">
-            {state.has_older ? (
-              <>
-                {hasLoadFailed && <p role="alert">{t.olderFailed}</p>}
-                <button
-                  type="button"
-                  className="text-button"
-                  disabled={state.loading_older}
-                  data-testid="load-older"
-                  onClick={loadOlder}
-                >
-                  {state.loading_older ? t.loading : hasLoadFailed ? t.retry : t.loadOlder}
-                </button>
-              </>
-            ) : (
-              rows.length > 0 && <p>{t.beginning}</p>
-            )}
-          </div>
-          {rows.length === 0 ? (
+          {rows.length === 0 && !hasOlder ? (
             <div className="notice" data-testid="timeline-empty">
               <h2>{t.emptyTitle}</h2>
-              <p>{state.conversation?.type === "group" ? t.emptyGroupHint : t.emptyHint(name)}</p>
+              <p>{isGroup ? t.emptyGroupHint : t.emptyHint(name)}</p>
             </div>
           ) : (
-            <ol className="rows">{rows.map(renderRow)}</ol>
+            <div className="rows-frame" style={{ height: virtualizer.getTotalSize() }}>
+              <div className="timeline-top">
+                <TopOfTimeline source={source} />
+              </div>
+              <ol className="rows">
+                {virtualizer.getVirtualItems().map(({ key, index, start }) => {
+                  const row = rows[index];
+                  return (
+                    row && (
+                      <li
+                        key={String(key)}
+                        ref={virtualizer.measureElement}
+                        className="row-slot"
+                        data-index={index}
+                        style={{ transform: `translateY(${start}px)` }}
+                      >
+                        <LinesAbove {...row} />
+                        {renderRow(row)}
+                      </li>
+                    )
+                  );
+                })}
+              </ol>
+            </div>
           )}
         </div>
       </div>
-      {!scroll.isAtEnd && (
+      {!isEnd && (
         <button
           type="button"
           className={newCount > 0 ? "jump jump-new" : "jump"}
           aria-label={newCount > 0 ? undefined : t.toNewest}
           data-testid="jump-to-newest"
           data-count={newCount}
-          onClick={scroll.scrollToEnd}
+          onClick={isNewest ? () => virtualizer.scrollToEnd() : onNewest}
         >
           {newCount > 0 && <span>{t.newMessages(newCount)}</span>}
           <Icon name="down" />
@@ -230,18 +298,63 @@ export function Timeline({
   );
 }
 
-/** True while `isBusy` and a moment longer. */
-function useSettling(isBusy: boolean): boolean {
-  const [isSettling, setSettling] = useState(isBusy);
-  useEffect(() => {
-    if (isBusy) {
-      setSettling(true);
-      return;
-    }
-    const timer = setTimeout(() => setSettling(false), 500);
-    return () => clearTimeout(timer);
-  }, [isBusy]);
-  return isBusy || isSettling;
+function LinesAbove({ day, isNew }: Lines) {
+  const { t, language } = useI18n();
+  return (
+    <>
+      {day && (
+        <p className="day">
+          <time dateTime={day.toISOString()} title={fullTime(language, day)}>
+            {dayName(language, t, day)}
+          </time>
+        </p>
+      )}
+      {isNew && (
+        <p className="new-line" data-testid="new-line">
+          <span>{t.newFromHere}</span>
+        </p>
+      )}
+    </>
+  );
+}
+
+function TopOfTimeline({ source }: { source: TimelineSource }) {
+  const { t } = useI18n();
+  const { hasOlder, loading, hasFailed, loadOlder } = source;
+  if (!hasOlder) return <p>{t.beginning}</p>;
+  const isLoading = loading === "older" || loading === "first";
+  return (
+    <>
+      {hasFailed && <span role="alert">{t.olderFailed} </span>}
+      <button
+        type="button"
+        className="text-button"
+        disabled={isLoading}
+        data-testid="load-older"
+        onClick={loadOlder}
+      >
+        {isLoading ? t.loading : hasFailed ? t.retry : t.loadOlder}
+      </button>
+    </>
+  );
+}
+
+const isRowOf = (row: Row, id: number): boolean => "message" in row && row.message.id === id;
+
+const isNews = ({ type, sender_id }: Message, myId: string): boolean => type === "user" && sender_id !== myId;
+
+const countNew = (messages: readonly Message[], seenId: number, myId: string): number =>
+  messages.filter((message) => message.id > seenId && isNews(message, myId)).length;
+
+/** The first message behind `lastReadId` that somebody else wrote, if all between the two are there. */
+function firstNewId(
+  messages: readonly Message[],
+  hasOlder: boolean,
+  lastReadId: number,
+  myId: string,
+): number | null {
+  if (hasOlder && (messages[0]?.id ?? 0) > lastReadId + 1) return null;
+  return messages.find((message) => message.id > lastReadId && isNews(message, myId))?.id ?? null;
 }
 
 /** From one message's menu button to the next by arrow keys. */

@@ -42,7 +42,6 @@ export function Workspace({ user, conversationId }: { user: DemoUser; conversati
       {conversationId ? (
         <ConversationView
           key={conversationId}
-          chat={chat}
           user={user}
           conversationId={conversationId}
           onReading={setReadingId}
