@@ -122,16 +122,27 @@ export function Timeline({
   const [isAtEnd, setAtEnd] = useState(true);
   const isEnd = isAtEnd && isNewest;
   const look = () => {
-    setAtEnd(virtualizer.isAtEnd(NEAR_END_PX));
+    if (scroller.current) setAtEnd(belowPx(scroller.current) < NEAR_END_PX);
     loadIfNear();
   };
   const loadIfNear = () => {
     const element = scroller.current;
     if (!element || source.loading || source.hasFailed || messages.length === 0) return;
     if (source.hasOlder && element.scrollTop < LOAD_WITHIN_PX) source.loadOlder();
-    else if (source.hasNewer && virtualizer.getDistanceFromEnd() < LOAD_WITHIN_PX) source.loadNewer();
+    else if (source.hasNewer && belowPx(element) < LOAD_WITHIN_PX) source.loadNewer();
   };
   useEffect(loadIfNear);
+
+  // The end stays in sight when there is less room, as with a keyboard on a phone.
+  const isEndNow = useRef(isAtEnd);
+  isEndNow.current = isAtEnd;
+  useEffect(() => {
+    const element = scroller.current;
+    if (!element) return;
+    const observer = new ResizeObserver(() => isEndNow.current && virtualizer.scrollToEnd());
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [virtualizer]);
 
   // Where it begins: at what was asked for, at what is new, or at the end.
   const fulfilled = useRef(-1);
@@ -338,6 +349,10 @@ function TopOfTimeline({ source }: { source: TimelineSource }) {
     </>
   );
 }
+
+/** How much lies below what is on screen. */
+const belowPx = ({ scrollHeight, scrollTop, clientHeight }: Element): number =>
+  scrollHeight - scrollTop - clientHeight;
 
 const isRowOf = (row: Row, id: number): boolean => "message" in row && row.message.id === id;
 
