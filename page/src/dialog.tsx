@@ -1,60 +1,85 @@
-import { type ReactNode, useEffect, useId, useRef } from "react";
+import { Content, Description, Portal, Root, Title } from "@radix-ui/react-dialog";
+import { type ReactNode, useState } from "react";
 import { useI18n } from "./i18n.ts";
 import { Icon } from "./icons.tsx";
 
-/** A modal dialog: it keeps the focus inside and gives it back afterwards. Esc closes it. */
+/**
+ * A modal dialog. It has no `Overlay` of Radix, because that one writes a style sheet into the page, which the page's
+ * security policy refuses; nothing behind it can be scrolled anyway.
+ */
 export function Dialog({
   title,
+  description,
   onClose,
+  onBack,
   children,
   testId,
 }: {
   title: string;
+  description?: string;
   onClose: () => void;
+  /** From a step back to the one before. */
+  onBack?: (() => void) | undefined;
   children: ReactNode;
   testId: string;
 }) {
   const { t } = useI18n();
-  const dialog = useRef<HTMLDialogElement>(null);
-  const titleId = useId();
-  useEffect(() => {
-    const before = document.activeElement;
-    dialog.current?.showModal();
-    return () => {
-      // The browser gives the focus back when a dialog closes, and not when it is gone from the page.
-      if (document.activeElement === document.body && before instanceof HTMLElement) before.focus();
-    };
-  }, []);
+  const [opener] = useState(() => document.activeElement);
+  const giveFocusBack = (event: Event) => {
+    event.preventDefault();
+    // Whoever closed it may have sent the focus elsewhere.
+    if (document.activeElement === document.body && opener instanceof HTMLElement) opener.focus();
+  };
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: Esc is the keyboard's way; the click is one on the backdrop.
-    <dialog
-      ref={dialog}
-      className="dialog"
-      aria-labelledby={titleId}
-      data-testid={testId}
-      onCancel={(event) => {
-        event.preventDefault();
-        onClose();
-      }}
-      onClick={(event) => {
-        if (event.target === dialog.current) onClose();
-      }}
-    >
-      <div className="dialog-body">
-        <header className="dialog-bar">
-          <h2 id={titleId}>{title}</h2>
-          <button
-            type="button"
-            className="icon-button"
-            aria-label={t.close}
-            data-testid="dialog-close"
-            onClick={onClose}
+    <Root open onOpenChange={onClose}>
+      <Portal>
+        <div className="dialog-layer">
+          <Content
+            className="dialog"
+            data-testid={testId}
+            onCloseAutoFocus={giveFocusBack}
+            {...(description === undefined ? { "aria-describedby": undefined } : {})}
           >
-            <Icon name="close" />
-          </button>
-        </header>
-        {children}
-      </div>
-    </dialog>
+            <header className="dialog-bar">
+              {onBack && (
+                <button
+                  type="button"
+                  className="icon-button"
+                  aria-label={t.backToDetails}
+                  data-testid="dialog-back"
+                  onClick={onBack}
+                >
+                  <Icon name="back" />
+                </button>
+              )}
+              <Title>{title}</Title>
+              <button
+                type="button"
+                className="icon-button"
+                aria-label={t.close}
+                data-testid="dialog-close"
+                onClick={onClose}
+              >
+                <Icon name="close" />
+              </button>
+            </header>
+            <div className="dialog-body">
+              {description !== undefined && <Description className="dialog-text">{description}</Description>}
+              {children}
+            </div>
+          </Content>
+        </div>
+      </Portal>
+    </Root>
+  );
+}
+
+/** Why what was asked for did not happen; nothing while it did. */
+export function FormError({ text, testId }: { text: string | null; testId?: string }) {
+  if (text === null) return null;
+  return (
+    <p className="form-error" role="alert" data-testid={testId}>
+      {text}
+    </p>
   );
 }
