@@ -59,7 +59,7 @@ export function ParticipantList({
       {canLeave && (
         <button
           type="button"
-          className="text-button with-icon text-danger"
+          className="text-button leave with-icon text-danger"
           data-testid="leave"
           onClick={onLeave}
         >
