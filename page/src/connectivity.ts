@@ -1,11 +1,14 @@
-import { useEffect, useState } from "react";
-import type { ConversationState, InboxState } from "../../client/index.ts";
+import { useCallback, useEffect, useState } from "react";
+import type { ConversationState } from "../../client/index.ts";
+import { useWebSocket } from "../../client/react/index.ts";
 
 /** What a user is told of the connection. */
 export type Connectivity = "connecting" | "syncing" | "live" | "offline" | "closed";
 
+type Link = Pick<ConversationState, "status" | "reason">;
+
 /** On the way for the first time is connecting; trying again after a loss is being offline. */
-export function connectivityOf({ status, reason }: ConversationState | InboxState): Connectivity {
+export function connectivityOf({ status, reason }: Link): Connectivity {
   switch (status) {
     case "disconnected":
       return "connecting";
@@ -32,4 +35,23 @@ export function useIsLastingOffline(connectivity: Connectivity): boolean {
     return () => clearTimeout(timer);
   }, [isOffline]);
   return isOffline && isLasting;
+}
+
+/** How the list is connected. */
+export function useListConnection(): {
+  connectivity: Connectivity;
+  reason: Link["reason"];
+  /** Whether it has been offline for long enough to say so. */
+  isCutOff: boolean;
+  tryNow: () => void;
+} {
+  const { status, reason, connect, disconnect } = useWebSocket();
+  const connectivity = connectivityOf({ status, reason });
+  const isLasting = useIsLastingOffline(connectivity);
+  // A connection that waits for its next attempt starts anew only after an end.
+  const tryNow = useCallback(() => {
+    disconnect();
+    connect();
+  }, [connect, disconnect]);
+  return { connectivity, reason, isCutOff: isLasting || connectivity === "closed", tryNow };
 }

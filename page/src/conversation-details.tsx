@@ -1,91 +1,53 @@
-import { type FormEvent, useState } from "react";
-import { ChatApi, type ChatClient } from "../../client/index.ts";
+import { useState } from "react";
+import type { ChatClient } from "../../client/index.ts";
 import type { Conversation, Participant } from "../../protocol/entities.ts";
-import { LIMITS } from "../../protocol/limits.ts";
-import { Avatar } from "./avatar.tsx";
+import { AddPeople } from "./add-people.tsx";
 import { Dialog } from "./dialog.tsx";
-import { describeError } from "./errors.ts";
 import { useI18n } from "./i18n.ts";
-import { WithOnlineDot } from "./online-dot.tsx";
-import { personOf } from "./people.ts";
+import { LeaveGroup } from "./leave-group.tsx";
+import { ParticipantList } from "./participant-list.tsx";
+import { RemovePerson } from "./remove-person.tsx";
 
-/** Who takes part; an admin of a group can rename it. */
-export function ConversationDetails({
-  chat,
-  conversation,
-  participants,
-  myId,
-  onClose,
-}: {
+export interface GroupProps {
   chat: ChatClient;
   conversation: Conversation;
   participants: readonly Participant[];
   myId: string;
-  onClose: () => void;
-}) {
+  /** Back to the list of participants, after the step is done or given up. */
+  onDone: () => void;
+}
+
+type Step = { name: "list" } | { name: "add" } | { name: "leave" } | { name: "remove"; userId: string };
+
+/** Who takes part, and what may be changed about it: one step of it at a time. */
+export function ConversationDetails({
+  onClose,
+  ...props
+}: Omit<GroupProps, "onDone"> & { onClose: () => void }) {
   const { t } = useI18n();
-  const [title, setTitle] = useState(conversation.title ?? "");
-  const [isBusy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
-  const canRename = conversation.type === "group" && conversation.me.role === "admin";
-
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    setError(null);
-    try {
-      await new ChatApi(chat).renameConversation(conversation.id, title.trim() || null);
-      onClose();
-    } catch (caught) {
-      setError(caught);
-      setBusy(false);
-    }
-  };
-
+  const [step, setStep] = useState<Step>({ name: "list" });
+  const toList = () => setStep({ name: "list" });
+  const group = { ...props, onDone: toList };
+  const titles = { list: t.details, add: t.addPeople, leave: t.leaveTitle, remove: t.removeTitle };
   return (
-    <Dialog title={t.details} onClose={onClose} testId="details-dialog">
-      {canRename && (
-        <form className="rename" onSubmit={submit}>
-          <input
-            className="field"
-            aria-label={t.groupName}
-            placeholder={t.groupName}
-            maxLength={LIMITS.titleCharacters}
-            value={title}
-            data-testid="rename-title"
-            onChange={(event) => setTitle(event.target.value)}
-          />
-          <button
-            type="submit"
-            className="button"
-            disabled={isBusy || title.trim() === (conversation.title ?? "")}
-            data-testid="rename"
-          >
-            {t.rename}
-          </button>
-        </form>
+    <Dialog
+      title={titles[step.name]}
+      onClose={onClose}
+      onBack={step.name === "list" ? undefined : toList}
+      testId="details-dialog"
+    >
+      {step.name === "list" && (
+        <ParticipantList
+          {...props}
+          onClose={onClose}
+          onAdd={() => setStep({ name: "add" })}
+          onLeave={() => setStep({ name: "leave" })}
+          onRemove={(userId) => setStep({ name: "remove", userId })}
+        />
       )}
-      {error !== null && (
-        <p className="form-error" role="alert">
-          {describeError(error, t)}
-        </p>
-      )}
-      <ul className="people" aria-label={t.participants(participants.length)}>
-        {participants.map(({ user_id, role, online }) => {
-          const person = personOf(user_id, participants, t);
-          return (
-            <li key={user_id} className="person" data-testid={`participant-${user_id}`}>
-              <WithOnlineDot isOnline={online && user_id !== myId} testId={`participant-online-${user_id}`}>
-                <Avatar id={user_id} name={person.name} url={person.avatar_url} size="small" />
-              </WithOnlineDot>
-              <bdi>{person.name}</bdi>
-              {user_id === myId && <span className="tag">{t.you}</span>}
-              <span className="spacer" />
-              {role === "admin" && conversation.type === "group" && <span className="tag">{t.admin}</span>}
-            </li>
-          );
-        })}
-      </ul>
+      {step.name === "add" && <AddPeople {...group} />}
+      {step.name === "leave" && <LeaveGroup {...group} onLeft={onClose} />}
+      {step.name === "remove" && <RemovePerson {...group} userId={step.userId} />}
     </Dialog>
   );
 }

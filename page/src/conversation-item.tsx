@@ -1,4 +1,5 @@
-import type { MouseEvent } from "react";
+import { type MouseEvent, memo } from "react";
+import { useUnreadCount, useUserPresence } from "../../client/react/index.ts";
 import type { Conversation, Message, Participant } from "../../protocol/entities.ts";
 import { Avatar } from "./avatar.tsx";
 import { listTime } from "./format.ts";
@@ -7,28 +8,32 @@ import { messageText, systemText } from "./message-text.ts";
 import { WithOnlineDot } from "./online-dot.tsx";
 import { faceOf, otherOf, personOf } from "./people.ts";
 import { hrefOf, openConversation } from "./route.ts";
+import { useParticipants } from "./use-participants.ts";
 
-/** One line of the list. */
-export function ConversationItem({
+/** One line of the list; it renders again only for what happens in its own conversation. */
+export const ConversationItem = memo(function ConversationItem({
   conversation,
-  participants,
   myId,
   isOpen,
-  isOnline,
-  unreadCount,
+  isBeingRead,
+  isCutOff,
 }: {
   conversation: Conversation;
-  participants: readonly Participant[];
   myId: string;
   isOpen: boolean;
-  isOnline: (userId: string) => boolean;
-  unreadCount: number;
+  /** What arrives in it is no news. */
+  isBeingRead: boolean;
+  /** Nobody can tell who is online. */
+  isCutOff: boolean;
 }) {
   const { t, language } = useI18n();
+  const participants = useParticipants(conversation);
   const face = faceOf(conversation, participants, myId, t);
   const last = conversation.last_message;
   const at = new Date(last?.created_at ?? conversation.created_at);
-  const otherId = otherOf(conversation, participants, myId);
+  const isOnline = useUserPresence(otherOf(conversation, participants, myId) ?? "").online && !isCutOff;
+  const unread = useUnreadCount(conversation.id);
+  const unreadCount = isBeingRead ? 0 : unread;
 
   const open = (event: MouseEvent) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
@@ -45,7 +50,7 @@ export function ConversationItem({
         data-testid={`conversation-${conversation.id}`}
         onClick={open}
       >
-        <WithOnlineDot isOnline={otherId !== null && isOnline(otherId)} testId={`online-${conversation.id}`}>
+        <WithOnlineDot isOnline={isOnline} testId={`online-${conversation.id}`}>
           <Avatar id={face.avatarId} name={face.avatarName} url={face.avatarUrl} shape={face.shape} />
         </WithOnlineDot>
         <span className="conversation-text">
@@ -68,7 +73,7 @@ export function ConversationItem({
       </a>
     </li>
   );
-}
+});
 
 function preview(
   last: Message,

@@ -16,7 +16,6 @@ import { OfflineBanner } from "./offline-banner.tsx";
 import { faceOf, personOf } from "./people.ts";
 import { ReactionDialog } from "./reaction-dialog.tsx";
 import { SearchPanel } from "./search-panel.tsx";
-import { StorageBanner } from "./storage-banner.tsx";
 import { type Target, Timeline } from "./timeline.tsx";
 import { useTimelineSource } from "./timeline-source.ts";
 import { TypingLine } from "./typing-line.tsx";
@@ -122,7 +121,6 @@ export function ConversationView({
         onDetails={() => setDetails(true)}
       />
       <OfflineBanner chat={chat} connectivity={connectivity} state={state} />
-      <StorageBanner />
       {historyId !== null && !source.isNewest && (
         <div className="banner banner-quiet" data-testid="history-banner">
           <p>

@@ -1,8 +1,9 @@
-import { useState } from "react";
 import { flushSync } from "react-dom";
-import { Dialog } from "./dialog.tsx";
+import { ConfirmButtons } from "./confirm-buttons.tsx";
+import { Dialog, FormError } from "./dialog.tsx";
 import { describeError } from "./errors.ts";
 import { useI18n } from "./i18n.ts";
+import { useRequest } from "./use-request.ts";
 
 /** Asks once, because a deleted message does not come back. */
 export function DeleteDialog({
@@ -16,41 +17,22 @@ export function DeleteDialog({
   onClose: () => void;
 }) {
   const { t } = useI18n();
-  const [isBusy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
+  const { isBusy, error, run } = useRequest();
   const confirm = async () => {
-    setBusy(true);
-    setError(null);
-    try {
-      await onDelete();
-      flushSync(onClose);
-      onDeleted();
-    } catch (caught) {
-      setError(caught);
-      setBusy(false);
-    }
+    if (!(await run(onDelete))) return;
+    flushSync(onClose);
+    onDeleted();
   };
   return (
     <Dialog title={t.deleteTitle} description={t.deleteHint} onClose={onClose} testId="delete-dialog">
-      {error !== null && (
-        <p className="form-error" role="alert">
-          {describeError(error, t)}
-        </p>
-      )}
-      <div className="form-buttons">
-        <button type="button" className="button button-quiet" onClick={onClose}>
-          {t.cancel}
-        </button>
-        <button
-          type="button"
-          className="button button-danger"
-          disabled={isBusy}
-          data-testid="confirm-delete"
-          onClick={confirm}
-        >
-          {t.delete}
-        </button>
-      </div>
+      <FormError text={error === null ? null : describeError(error, t)} />
+      <ConfirmButtons
+        label={t.delete}
+        isBusy={isBusy}
+        testId="confirm-delete"
+        onCancel={onClose}
+        onConfirm={confirm}
+      />
     </Dialog>
   );
 }

@@ -1,3 +1,4 @@
+import { useChatSelector } from "../../client/react/index.ts";
 import type { Conversation, Participant } from "../../protocol/entities.ts";
 import { agoText } from "./format.ts";
 import { useI18n } from "./i18n.ts";
@@ -15,6 +16,9 @@ export function PresenceLine({
 }) {
   const { t, language } = useI18n();
   const now = useNow();
+  // Whoever was removed counts nobody: the last that was told of a group may have counted them.
+  const isClosed = useChatSelector(conversation.id, ({ status }) => status === "closed");
+  if (isClosed) return null;
   const others = participants.filter(({ user_id }) => user_id !== myId);
   if (conversation.type === "group") {
     const onlineCount = others.filter(({ online }) => online).length;

@@ -1,24 +1,20 @@
 import { useEffect, useState } from "react";
-import { ChatApi, type ChatClient, type UserSettings } from "../../client/index.ts";
-import { Dialog } from "./dialog.tsx";
+import type { UserSettings } from "../../client/index.ts";
+import { useChatApi, useInboxSelector } from "../../client/react/index.ts";
+import { Dialog, FormError } from "./dialog.tsx";
 import { describeError } from "./errors.ts";
 import { useI18n } from "./i18n.ts";
+import { NotificationSetting } from "./notification-setting.tsx";
+import { Switch } from "./switch.tsx";
+import { useRequest } from "./use-request.ts";
 
 /** What others may know of the user. A switch moves at once, and back if the service does not take it. */
-export function SettingsDialog({
-  chat,
-  settings,
-  onClose,
-}: {
-  chat: ChatClient;
-  /** null while they are not known. */
-  settings: UserSettings | null;
-  onClose: () => void;
-}) {
+export function SettingsDialog({ onClose }: { onClose: () => void }) {
   const { t } = useI18n();
+  const api = useChatApi();
+  const settings = useInboxSelector((inbox) => inbox.settings);
   const [chosen, setChosen] = useState<Partial<UserSettings>>({});
-  const [isBusy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
+  const { isBusy, error, run } = useRequest();
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: what the service says is newer than what was chosen.
   useEffect(() => setChosen({}), [settings]);
@@ -26,16 +22,7 @@ export function SettingsDialog({
   const change = async (changes: Partial<UserSettings>) => {
     if (isBusy) return;
     setChosen(changes);
-    setBusy(true);
-    setError(null);
-    try {
-      await new ChatApi(chat).updateSettings(changes);
-    } catch (caught) {
-      setChosen({});
-      setError(caught);
-    } finally {
-      setBusy(false);
-    }
+    if (!(await run(() => api.updateSettings(changes)))) setChosen({});
   };
   const shown = settings && { ...settings, ...chosen };
 
@@ -46,54 +33,21 @@ export function SettingsDialog({
         hint={t.appearOfflineHint}
         isOn={shown?.invisible}
         testId="setting-invisible"
-        onChange={(invisible) => change({ invisible })}
+        onChange={(invisible) => void change({ invisible })}
       />
       <Switch
         label={t.readReceipts}
         hint={t.readReceiptsHint}
         isOn={shown?.read_receipts}
         testId="setting-receipts"
-        onChange={(read_receipts) => change({ read_receipts })}
+        onChange={(read_receipts) => void change({ read_receipts })}
       />
-      {error !== null && (
-        <p className="form-error" role="alert" data-testid="settings-error">
-          {t.settingsFailed} {describeError(error, t)}
-        </p>
-      )}
+      <FormError
+        text={error === null ? null : `${t.settingsFailed} ${describeError(error, t)}`}
+        testId="settings-error"
+      />
+      <hr className="dialog-line" />
+      <NotificationSetting />
     </Dialog>
-  );
-}
-
-function Switch({
-  label,
-  hint,
-  isOn,
-  testId,
-  onChange,
-}: {
-  label: string;
-  hint: string;
-  /** undefined while it is not known. */
-  isOn: boolean | undefined;
-  testId: string;
-  onChange: (isOn: boolean) => void;
-}) {
-  return (
-    <label className="setting">
-      <span>
-        {label}
-        <small>{hint}</small>
-      </span>
-      <input
-        type="checkbox"
-        role="switch"
-        className="switch"
-        checked={isOn ?? false}
-        aria-checked={isOn ?? false}
-        disabled={isOn === undefined}
-        data-testid={testId}
-        onChange={(event) => onChange(event.target.checked)}
-      />
-    </label>
   );
 }

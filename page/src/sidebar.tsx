@@ -1,25 +1,24 @@
 import type { KeyboardEvent } from "react";
+import { useInboxSelector } from "../../client/react/index.ts";
 import type { DemoUser } from "../../dev/demo-users.ts";
 import { Avatar } from "./avatar.tsx";
-import { ConversationItem } from "./conversation-item.tsx";
-import { describeError, reasonText } from "./errors.ts";
+import { useListConnection } from "./connectivity.ts";
+import { ConversationList } from "./conversation-list.tsx";
+import { reasonText } from "./errors.ts";
 import { useI18n } from "./i18n.ts";
 import { Icon } from "./icons.tsx";
 import { PreferenceButtons } from "./preference-buttons.tsx";
 import { chooseUser, hrefOf } from "./route.ts";
-import type { ConversationList } from "./use-inbox.ts";
 
 /** Who I am, my conversations, and the way to a second window. */
 export function Sidebar({
   user,
-  list,
   openId,
   readingId,
   onCreate,
   onSettings,
 }: {
   user: DemoUser;
-  list: ConversationList;
   openId: string | null;
   readingId: string | null;
   onCreate: () => void;
@@ -47,13 +46,10 @@ export function Sidebar({
         <span className="spacer" />
         <PreferenceButtons />
       </header>
+      <InvisibleNote onSettings={onSettings} />
       <div className="sidebar-title">
         <h1>{t.conversations}</h1>
-        {list.isCutOff && list.status === "ready" && (
-          <output className="inbox-status" data-testid="inbox-status">
-            {list.connectivity === "closed" ? reasonText(list.reason, t) : t.reconnecting}
-          </output>
-        )}
+        <InboxStatus />
         <button
           type="button"
           className="icon-button icon-button-strong"
@@ -66,7 +62,7 @@ export function Sidebar({
         </button>
       </div>
       <nav className="sidebar-list" aria-label={t.conversations} onKeyDown={moveFocus}>
-        <ListContent user={user} list={list} openId={openId} readingId={readingId} onCreate={onCreate} />
+        <ConversationList myId={user.id} openId={openId} readingId={readingId} onCreate={onCreate} />
       </nav>
       <footer className="sidebar-foot">
         <a
@@ -94,80 +90,34 @@ export function Sidebar({
   );
 }
 
-function ListContent({
-  user,
-  list,
-  openId,
-  readingId,
-  onCreate,
-}: {
-  user: DemoUser;
-  list: ConversationList;
-  openId: string | null;
-  readingId: string | null;
-  onCreate: () => void;
-}) {
+/** Said beside the title as long as the list is cut off; until it is loaded, the list says so itself. */
+function InboxStatus() {
   const { t } = useI18n();
-  const isLoading = list.status === "loading";
-  const failure = (list.error !== null || (isLoading && list.isCutOff)) && (
-    <div className="list-error" role="alert" data-testid="list-error">
-      <p>
-        {t.listFailed} <span>{isLoading ? reasonText(list.reason, t) : describeError(list.error, t)}</span>
-      </p>
-      <button
-        type="button"
-        className="button button-quiet"
-        data-testid="list-retry"
-        onClick={isLoading ? list.tryNow : list.loadMore}
-      >
-        {t.retry}
-      </button>
-    </div>
-  );
-  if (isLoading) return failure || <ListSkeleton label={t.loading} />;
+  const isLoaded = useInboxSelector(({ settings }) => settings !== null);
+  const { connectivity, reason, isCutOff } = useListConnection();
+  if (!isCutOff || !isLoaded) return null;
   return (
-    <>
-      {list.conversations.length === 0 && (
-        <div className="list-empty" data-testid="list-empty">
-          <h2>{t.noConversations}</h2>
-          <p>{t.noConversationsHint}</p>
-          <button type="button" className="button button-quiet" onClick={onCreate}>
-            {t.newConversation}
-          </button>
-        </div>
-      )}
-      <ul className="conversations" data-testid="conversation-list">
-        {list.conversations.map((conversation) => (
-          <ConversationItem
-            key={conversation.id}
-            conversation={conversation}
-            participants={list.participants.get(conversation.id) ?? []}
-            myId={user.id}
-            isOpen={conversation.id === openId}
-            isOnline={list.isOnline}
-            unreadCount={
-              conversation.id === readingId ? 0 : (list.unread.get(conversation.id)?.unread_count ?? 0)
-            }
-          />
-        ))}
-      </ul>
-      {failure}
-      {list.hasMore && !failure && (
-        <button type="button" className="text-button list-more" onClick={list.loadMore}>
-          {t.showMore}
-        </button>
-      )}
-    </>
+    <output className="inbox-status" data-testid="inbox-status">
+      {connectivity === "closed" ? reasonText(reason, t) : t.reconnecting}
+    </output>
   );
 }
 
-function ListSkeleton({ label }: { label: string }) {
+/** Whoever hides is reminded of it, or would wonder why nobody sees them. */
+function InvisibleNote({ onSettings }: { onSettings: () => void }) {
+  const { t } = useI18n();
+  const isInvisible = useInboxSelector(({ settings }) => settings?.invisible ?? false);
+  if (!isInvisible) return null;
   return (
-    <output className="skeletons" aria-label={label}>
-      {["a", "b", "c", "d", "e"].map((key) => (
-        <span key={key} className="skeleton" />
-      ))}
-    </output>
+    <button
+      type="button"
+      className="invisible-note"
+      aria-haspopup="dialog"
+      data-testid="invisible-note"
+      onClick={onSettings}
+    >
+      <Icon name="hidden" /> <span>{t.invisibleNote}</span> <strong>{t.change}</strong>
+    </button>
   );
 }
 

@@ -1,22 +1,31 @@
-import { useEffect, useState } from "react";
-import { useChatClient } from "../../client/react/index.ts";
+import { useState } from "react";
+import type { StorageState } from "../../client/index.ts";
+import { useWebSocket } from "../../client/react/index.ts";
 import { useI18n } from "./i18n.ts";
+import { Icon } from "./icons.tsx";
 
-/** Says that what is written is lost with the window, while that is so. */
+/** What it means that this device keeps nothing of what is unsent. */
 export function StorageBanner() {
   const { t } = useI18n();
-  const chat = useChatClient();
-  const [storage, setStorage] = useState(chat.storage);
-  useEffect(() => {
-    setStorage(chat.storage);
-    return chat.onStorage(setStorage);
-  }, [chat]);
-  if (storage.kept === "disk" || storage.reason === "unknown_user") return null;
+  const { reason } = useWebSocket().storage;
+  const [closedFor, setClosedFor] = useState<StorageState["reason"]>(null);
+  // Whose it is becomes known with the first connection.
+  if (reason === null || reason === "unknown_user" || reason === closedFor) return null;
   return (
-    <output className="banner banner-quiet" data-testid="storage-banner" data-reason={storage.reason}>
-      <p>
-        {storage.reason === "full" ? t.storageFull : t.storageUnavailable} {t.storageHint}
-      </p>
-    </output>
+    <section className="banner" aria-label={t.storageTitle} data-testid="storage-banner" data-reason={reason}>
+      <Icon name="disk" />
+      <output>
+        <strong>{reason === "full" ? t.storageFull : t.storageBlocked}</strong> {t.storageMeaning}
+      </output>
+      <button
+        type="button"
+        className="icon-button"
+        aria-label={t.close}
+        data-testid="storage-banner-close"
+        onClick={() => setClosedFor(reason)}
+      >
+        <Icon name="close" />
+      </button>
+    </section>
   );
 }
