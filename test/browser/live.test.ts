@@ -1,50 +1,27 @@
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { DEMO_USERS } from "../../dev/demo-users.ts";
 import { Service } from "../stack/service.ts";
 import { TcpProxy } from "../stack/tcp-proxy.ts";
 import { launchChromium } from "./chromium.ts";
-
-const WAIT_MS = 60_000;
+import { live, say, WAIT_MS, Windows } from "./windows.ts";
 
 let service: Service;
 let browser: Browser;
-const complaints: string[] = [];
+let windows: Windows;
 const [haneul, alex, seojun] = DEMO_USERS;
 
 beforeAll(async () => {
   service = await Service.create();
   await service.start();
   browser = await launchChromium();
+  windows = new Windows(browser, service.url);
 });
 
 afterAll(async () => {
   await browser?.close();
   await service?.stop();
 });
-
-/** A window of this demo user, with the list on screen and its inbox live. */
-async function openWindow(
-  userId: string,
-  origin = service.url,
-): Promise<{ page: Page; context: BrowserContext }> {
-  const context = await browser.newContext({
-    viewport: { width: 1200, height: 760 },
-    locale: "en-GB",
-    timezoneId: "Asia/Seoul",
-  });
-  context.setDefaultTimeout(WAIT_MS);
-  const page = await context.newPage();
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("console", (message) => {
-    if (message.type() === "error" && !/ERR_|WebSocket connection/.test(message.text()))
-      complaints.push(`${message.text()} ${message.location().url}`);
-  });
-  await page.goto(`${origin}/`);
-  await page.getByTestId(`user-${userId}`).click();
-  await page.getByTestId("conversation-list").waitFor();
-  return { page, context };
-}
 
 /** Starts a conversation in the page, by what its labels hide, and says which one is open then. */
 async function start(page: Page, userIds: readonly string[], title: string | null): Promise<string> {
@@ -59,7 +36,6 @@ async function start(page: Page, userIds: readonly string[], title: string | nul
   return new URLSearchParams(new URL(page.url()).hash.slice(1)).get("conversation") ?? "";
 }
 
-const live = (page: Page) => page.locator('[data-testid="connection-status"][data-status="live"]').waitFor();
 const open = async (page: Page, id: string) => {
   await page.getByTestId(`conversation-${id}`).click();
   await live(page);
@@ -70,14 +46,6 @@ const toList = (page: Page) =>
     location.hash = `#${new URLSearchParams({ user })}`;
   });
 
-async function say(page: Page, text: string): Promise<string> {
-  await page.getByTestId("composer").fill(text);
-  await page.getByTestId("composer").press("Enter");
-  const row = page.locator('[data-testid^="message-"][data-status="sent"]').filter({ hasText: text }).last();
-  await row.waitFor();
-  return ((await row.getAttribute("data-testid")) ?? "").replace("message-", "");
-}
-
 const badge = (page: Page, id: string) => page.getByTestId(`unread-${id}`);
 const gone = (page: Page, testId: string) => page.getByTestId(testId).waitFor({ state: "detached" });
 const titled = (page: Page, pattern: RegExp) =>
@@ -86,8 +54,8 @@ const unreadTotal = async (page: Page): Promise<number> =>
   Number(/^\((\d+)\)/.exec(await page.title())?.[1] ?? 0);
 
 test("I3 I7 U6: a new conversation, its messages and who read them are seen without a reload", async () => {
-  const a = await openWindow(haneul.id);
-  const b = await openWindow(seojun.id);
+  const a = await windows.open(haneul.id);
+  const b = await windows.open(seojun.id);
   const before = await unreadTotal(b.page);
   const id = await start(a.page, [seojun.id], "Lunch on Friday");
   await b.page.getByTestId(`conversation-${id}`).waitFor();
@@ -127,8 +95,8 @@ test("I3 I7 U6: a new conversation, its messages and who read them are seen with
 });
 
 test("T1 T2 W1 W2 W5: who types and who is there is seen, and who does not want to be seen is not", async () => {
-  const a = await openWindow(haneul.id);
-  const b = await openWindow(alex.id);
+  const a = await windows.open(haneul.id);
+  const b = await windows.open(alex.id);
   const id = await start(a.page, [alex.id], null);
   const online = `online-${id}`;
   await a.page.getByTestId(online).waitFor();
@@ -160,9 +128,9 @@ test("T1 T2 W1 W2 W5: who types and who is there is seen, and who does not want 
 });
 
 test("I7: what is read in one window is read in the other of the same user", async () => {
-  const a = await openWindow(haneul.id);
-  const one = await openWindow(alex.id);
-  const two = await openWindow(alex.id);
+  const a = await windows.open(haneul.id);
+  const one = await windows.open(alex.id);
+  const two = await windows.open(alex.id);
   const id = await start(a.page, [alex.id, seojun.id], "Two windows");
   await say(a.page, "first");
   await say(a.page, "second");
@@ -179,7 +147,7 @@ test("I7: what is read in one window is read in the other of the same user", asy
 });
 
 test("W8: a setting that the service does not take moves back, and says so", async () => {
-  const { page, context } = await openWindow(haneul.id);
+  const { page, context } = await windows.open(haneul.id);
   const receipts = page.getByTestId("setting-receipts");
   await page.getByTestId("settings").click();
   await page.route("**/api/settings", (route) => route.abort());
@@ -199,8 +167,8 @@ test("W8: a setting that the service does not take moves back, and says so", asy
 });
 
 test("I3 I8: whoever is removed sees it at once, and goes on in the same view when they are added again", async () => {
-  const a = await openWindow(haneul.id);
-  const b = await openWindow(alex.id);
+  const a = await windows.open(haneul.id);
+  const b = await windows.open(alex.id);
   const id = await start(a.page, [alex.id, seojun.id], "Out and in");
   await say(a.page, "welcome");
   await open(b.page, id);
@@ -225,7 +193,7 @@ test("I3 I8: whoever is removed sees it at once, and goes on in the same view wh
 });
 
 test("the focus returns to what opened a dialog", async () => {
-  const { page, context } = await openWindow(haneul.id);
+  const { page, context } = await windows.open(haneul.id);
   await page.getByTestId("settings").focus();
   await page.keyboard.press("Enter");
   await page.getByTestId("setting-invisible").waitFor();
@@ -239,8 +207,8 @@ test("the focus returns to what opened a dialog", async () => {
 
 test("I2: a list that was cut off stays, says so, and catches up", async () => {
   const proxy = new TcpProxy(service.port);
-  const a = await openWindow(haneul.id);
-  const b = await openWindow(seojun.id, `http://127.0.0.1:${await proxy.listen()}`);
+  const a = await windows.open(haneul.id);
+  const b = await windows.open(seojun.id, { url: `http://127.0.0.1:${await proxy.listen()}` });
   proxy.cut();
   await b.page.getByTestId("inbox-status").waitFor();
   const id = await start(a.page, [seojun.id], "Meanwhile");
@@ -254,16 +222,16 @@ test("I2: a list that was cut off stays, says so, and catches up", async () => {
 });
 
 test("W6 I11: when everything starts anew, windows catch up by themselves, and show no error", async () => {
-  const a = await openWindow(haneul.id);
-  const b = await openWindow(alex.id);
-  const c = await openWindow(seojun.id);
+  const a = await windows.open(haneul.id);
+  const b = await windows.open(alex.id);
+  const c = await windows.open(seojun.id);
   const id = await start(a.page, [alex.id, seojun.id], "While it restarts");
   await open(b.page, id);
   await say(a.page, "before");
   await badge(c.page, id).getByText("1", { exact: true }).waitFor();
   const before = await unreadTotal(c.page);
-  const windows = [a, b, c].map(({ page }) => page);
-  for (const page of windows)
+  const pages = [a, b, c].map(({ page }) => page);
+  for (const page of pages)
     await page.evaluate(() => {
       const alerts: string[] = [];
       Object.assign(globalThis, { alerts });
@@ -282,11 +250,11 @@ test("W6 I11: when everything starts anew, windows catch up by themselves, and s
   for (const { page } of [a, b])
     expect(await page.locator('[data-testid^="message-"]').filter({ hasText: "meanwhile" }).count()).toBe(1);
   await gone(c.page, "inbox-status");
-  for (const page of windows)
+  for (const page of pages)
     expect(await page.evaluate(() => (globalThis as unknown as { alerts: string[] }).alerts)).toEqual([]);
   for (const { context } of [a, b, c]) await context.close();
 });
 
 test("nothing was complained of in any window", () => {
-  expect(complaints).toEqual([]);
+  expect(windows.complaints).toEqual([]);
 });

@@ -1,23 +1,24 @@
 import { resolve } from "node:path";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { DEMO_CONVERSATIONS, DEMO_USERS } from "../../dev/demo-users.ts";
 import { Service } from "../stack/service.ts";
 import { TcpProxy } from "../stack/tcp-proxy.ts";
 import { launchChromium } from "./chromium.ts";
+import { choose, idOf, live, sent, Windows } from "./windows.ts";
 
-const WAIT_MS = 60_000;
 const IMAGES = resolve(import.meta.dirname, "../../docs/images");
 
 let service: Service;
 let browser: Browser;
 const proxies: TcpProxy[] = [];
-const complaints: string[] = [];
+let windows: Windows;
 
 beforeAll(async () => {
   service = await Service.create();
   await service.start();
   browser = await launchChromium();
+  windows = new Windows(browser, service.url);
 });
 
 afterAll(async () => {
@@ -27,44 +28,21 @@ afterAll(async () => {
 });
 
 /** A window of this demo user with the group conversation open, whose connections the proxy can cut. */
-async function openWindow(
-  userId: string,
-  options: Parameters<Browser["newContext"]>[0] = {},
-): Promise<{ page: Page; proxy: TcpProxy; context: BrowserContext }> {
+async function openWindow(userId: string, options: Parameters<Windows["open"]>[1] = {}) {
   const proxy = new TcpProxy(service.port);
   proxies.push(proxy);
-  const port = await proxy.listen();
-  const context = await browser.newContext({
-    viewport: { width: 1200, height: 760 },
-    locale: "ko-KR",
-    timezoneId: "Asia/Seoul",
-    ...options,
-  });
-  context.setDefaultTimeout(WAIT_MS);
-  const page = await context.newPage();
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("console", (message) => {
-    // A cut connection is reported by the browser itself.
-    if (message.type() === "error" && !/ERR_|WebSocket connection/.test(message.text()))
-      complaints.push(`${message.text()} ${message.location().url}`);
-  });
-  await page.goto(`http://127.0.0.1:${port}/`);
-  await page.getByTestId(`user-${userId}`).click();
-  await page.getByTestId(`conversation-${DEMO_CONVERSATIONS.group}`).click();
-  await live(page);
-  return { page, proxy, context };
+  const url = `http://127.0.0.1:${await proxy.listen()}`;
+  const conversationId = DEMO_CONVERSATIONS.group;
+  return { proxy, ...(await windows.open(userId, { url, conversationId, locale: "ko-KR", ...options })) };
 }
 
-const live = (page: Page) => page.locator('[data-testid="connection-status"][data-status="live"]').waitFor();
-
-async function say(page: Page, text: string): Promise<void> {
+async function write(page: Page, text: string): Promise<void> {
   await page.getByTestId("composer").fill(text);
   await page.getByTestId("composer").press("Enter");
 }
 
 /** Waits until the text is shown as a message the server has. */
-const shown = (page: Page, text: string) =>
-  page.locator('[data-testid^="message-"][data-status="sent"]').filter({ hasText: text }).first().waitFor();
+const shown = (page: Page, text: string) => sent(page, text).first().waitFor();
 
 /** Ids and texts of the messages shown, from top to bottom. */
 const list = (page: Page): Promise<string[]> =>
@@ -83,17 +61,17 @@ const [haneul, alex] = DEMO_USERS;
 test("two users talk; one is cut off, both go on, and both end with the same list in the same order", async () => {
   const a = await openWindow(haneul.id);
   const b = await openWindow(alex.id);
-  await say(a.page, "하나, 들려요?");
+  await write(a.page, "하나, 들려요?");
   await shown(b.page, "하나, 들려요?");
-  await say(b.page, "two: loud and clear");
+  await write(b.page, "two: loud and clear");
   await shown(a.page, "two: loud and clear");
 
   b.proxy.cut();
   await b.page.locator('[data-testid="connection-status"]:not([data-status="live"])').waitFor();
-  await say(b.page, "written while offline");
+  await write(b.page, "written while offline");
   await b.page.locator('[data-testid^="pending-"][data-status="queued"]').waitFor();
   for (const text of ["셋, 기다릴게요", "넷, 아직이에요"]) {
-    await say(a.page, text);
+    await write(a.page, text);
     await shown(a.page, text);
   }
   b.proxy.mend();
@@ -111,30 +89,23 @@ test("two users talk; one is cut off, both go on, and both end with the same lis
   expect(new Set(left).size).toBe(left.length);
 
   // An edit and a delete reach the other window.
-  await say(b.page, "a typo heer");
+  await write(b.page, "a typo heer");
   await shown(b.page, "a typo heer");
-  const row = b.page
-    .locator('[data-testid^="message-"][data-status="sent"]')
-    .filter({ hasText: "a typo heer" });
-  const id = ((await row.getAttribute("data-testid")) ?? "").replace("message-", "");
-  await row.hover();
-  await b.page.getByTestId(`message-menu-${id}`).click();
-  await b.page.getByTestId("edit").click();
+  const id = idOf(await sent(b.page, "a typo heer").getAttribute("data-testid"));
+  await choose(b.page, id, "edit");
   await b.page.getByTestId("edit-input").fill("a typo here");
   await b.page.getByTestId("edit-save").click();
   await shown(a.page, "a typo here");
-  await b.page.getByTestId(`message-${id}`).hover();
-  await b.page.getByTestId(`message-menu-${id}`).click();
-  await b.page.getByTestId("delete").click();
+  await choose(b.page, id, "delete");
   await b.page.getByTestId("confirm-delete").click();
   await a.page.locator(`[data-testid="message-${id}"][data-status="deleted"]`).waitFor();
   // The list beside it follows.
   await expect.poll(() => a.page.getByText("a typo here").count()).toBe(0);
 
   if (process.env.SCREENSHOTS === "1") {
-    await say(b.page, "See you all at the trailhead at 8! 🏔️");
+    await write(b.page, "See you all at the trailhead at 8! 🏔️");
     await shown(a.page, "trailhead");
-    await say(a.page, "네, 토요일에 봐요!");
+    await write(a.page, "네, 토요일에 봐요!");
     await shown(b.page, "네, 토요일에 봐요!");
     await b.page.getByTestId("composer").pressSequentially("Can't wait");
     await a.page.getByTestId("typing").waitFor();
@@ -188,7 +159,7 @@ test("Enter that ends a Hangul composition does not send the last syllable twice
     () => (document.querySelector('[data-testid="composer"]') as HTMLTextAreaElement).value === "",
   );
   // Words that no message of the demo has, or an old message would be taken for this one.
-  await say(page, "조합 시험 마침");
+  await write(page, "조합 시험 마침");
   await shown(page, "조합 시험 마침");
   const after = (await list(page)).filter((row) => idOfLine(row) > newest);
   expect(after.map((row) => row.replace(/^\S+ /, ""))).toEqual(["한글", "조합 시험 마침"]);
@@ -209,5 +180,5 @@ test("older messages load on scrolling up, without a hole", async () => {
 });
 
 test("nothing was complained of in any window", () => {
-  expect(complaints).toEqual([]);
+  expect(windows.complaints).toEqual([]);
 });
