@@ -4,7 +4,12 @@ import { SERVICE_KEYS, SESSION_SECRETS } from "./test/setup/session-secrets.ts";
 import { SCOPES } from "./workers/auth/service.ts";
 
 /** Tests that start the whole service, each with processes of its own: one file after the other. */
-const SERVICE_TESTS = ["test/dev/**/*.test.ts", "test/browser/**/*.test.ts", "test/faults/**/*.test.ts"];
+const SERVICE_TESTS = [
+  "test/dev/**/*.test.ts",
+  "test/browser/**/*.test.ts",
+  "test/faults/**/*.test.ts",
+  "test/runtimes/**/*.test.ts",
+];
 const WORKERD_TESTS = ["test/workerd/**/*.test.ts"];
 const DEPENDENCIES = "**/node_modules/**";
 

@@ -1,4 +1,6 @@
-import { type ConversationHandle, ConversationNotFoundError, type Sending } from "./index.ts";
+import type { ConversationHandle } from "./conversation-handle.ts";
+import { ConversationNotFoundError } from "./errors.ts";
+import type { Sending } from "./sender.ts";
 
 /** What can be done in a conversation. The same functions for as long as client and conversation are the same. */
 export type ConversationActions = Pick<

@@ -14,7 +14,6 @@ import {
 } from "./events.ts";
 import { type ConversationObserver, LiveConversation } from "./live-conversation.ts";
 import { InboxHandle, LiveInbox } from "./live-inbox.ts";
-import { watchNetwork } from "./network-changes.ts";
 import type { MessageInput } from "./outbox.ts";
 import { makeRequest, type Request } from "./request.ts";
 import { OUTBOX, type OutboxNews, outboxOf, type Sending } from "./sender.ts";
@@ -66,10 +65,12 @@ export class ChatClient {
 
   /** Connects every joined conversation and the inbox, and those joined later. Reopens closed ones. */
   connect(): void {
-    this.#unwatchNetwork ??= watchNetwork({
+    this.#unwatchNetwork ??= this.#env.watchNetwork({
       woke: () => this.#each((link) => link.wake()),
       doubted: () => this.#each((link) => link.check()),
     });
+    // Adding it twice does nothing.
+    this.#env.store.sharing?.channel.addEventListener("message", this.#hear);
     this.#each((link) => link.enable());
     void this.#sendLeftovers();
   }
@@ -78,6 +79,7 @@ export class ChatClient {
   disconnect(): void {
     this.#unwatchNetwork?.();
     this.#unwatchNetwork = null;
+    this.#env.store.sharing?.channel.removeEventListener("message", this.#hear);
     this.#each((link) => link.disable());
   }
 
@@ -206,14 +208,16 @@ export class ChatClient {
     const { store } = this.#env;
     if (this.#isListening || !store.isOpen) return;
     this.#isListening = true;
-    store.sharing?.channel.addEventListener("message", ({ data }: MessageEvent<OutboxNews>) => {
-      for (const [id, conversation] of this.#conversations)
-        if (data.of === store.name(outboxOf(id))) conversation.hear(data);
-    });
+    store.sharing?.channel.addEventListener("message", this.#hear);
     // Those that were joined before.
     for (const conversation of this.#conversations.values()) void conversation.restoreUnsent();
     void this.#sendLeftovers();
   }
+
+  readonly #hear = ({ data }: MessageEvent<OutboxNews>): void => {
+    for (const [id, conversation] of this.#conversations)
+      if (data.of === this.#env.store.name(outboxOf(id))) conversation.hear(data);
+  };
 
   /** Opens the conversations in which an earlier client left something unsent, until it is sent. */
   async #sendLeftovers(): Promise<void> {

@@ -2,6 +2,7 @@ import type { Backoff } from "./backoff.ts";
 import { Copies } from "./copies.ts";
 import { indexedDbStorage } from "./indexeddb.ts";
 import { COMMAND_BURST, COMMANDS_PER_SECOND, PAGE_SIZE } from "./limits.ts";
+import { type NetworkListener, watchBrowser } from "./network-changes.ts";
 import type { Pace } from "./pace.ts";
 import { type OpenSocket, partySocket, type WebSocketConstructor } from "./socket.ts";
 import type { ChatStorage } from "./storage.ts";
@@ -36,6 +37,11 @@ export interface ChatClientOptions {
   now?: () => number;
   setTimeout?: (callback: () => void, delayMs: number) => unknown;
   clearTimeout?: (timer: unknown) => void;
+  /**
+   * Follows what says that the way to the network changed, until what it returns is called. Default: `online`, `offline` and
+   * `visibilitychange` of a browser.
+   */
+  watchNetwork?: (listener: NetworkListener) => () => void;
   /** Makes a `temp_id`: unique for its sender forever, 1 to 64 characters. Default: 128 random bits. */
   newId?: () => string;
   /** Replaces the socket altogether; `WebSocket` is then not used. For simulations. */
@@ -73,6 +79,7 @@ export interface Environment {
   setTimeout: (callback: () => void, delayMs: number) => unknown;
   clearTimeout: (timer: unknown) => void;
   newId: () => string;
+  watchNetwork: (listener: NetworkListener) => () => void;
   openSocket: OpenSocket;
   reconnect: Backoff;
   heartbeat: Heartbeat;
@@ -109,6 +116,7 @@ export function toEnvironment(options: ChatClientOptions, storageChanged: () => 
     copies: new Copies({ store, now: platform.now }),
     tokens: new TokenSource({ ...platform, store }, options.token),
     newId: options.newId ?? randomId,
+    watchNetwork: options.watchNetwork ?? watchBrowser,
     openSocket: options.openSocket ?? partySocket(options.WebSocket),
     reconnect: { firstMs: 250, maxMs: 15_000, ...options.reconnect },
     heartbeat: { everyMs: 12_000, answerMs: 10_000, ...options.heartbeat },

@@ -62,6 +62,7 @@ export class FakeDisk {
               if (isAlive) channel.postMessage(message);
             },
             addEventListener: channel.addEventListener.bind(channel),
+            removeEventListener: channel.removeEventListener.bind(channel),
           },
         },
       },

@@ -46,7 +46,7 @@ export function applyInboxEvent(list: InboxList, event: InboxEvent): InboxList {
       return {
         ...EMPTY_INBOX,
         user_id: event.user_id,
-        conversations: event.conversations.toSorted(newestFirst),
+        conversations: [...event.conversations].sort(newestFirst),
         unread: new Map(event.unread.conversations.map(({ id, ...counts }) => [id, counts])),
         unread_total: event.unread.total,
         settings: event.settings,

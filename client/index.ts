@@ -13,6 +13,7 @@ export type {
 export type { ErrorCode, ErrorDetail } from "../protocol/errors.ts";
 export type { DurableEvent, InboxEvent, LiveEvent, ServerEvent } from "../protocol/frames.ts";
 export type { CreateConversation, SearchHit, UpdateSettings } from "../protocol/rest.ts";
+export { actionsOf, type ConversationActions } from "./actions.ts";
 export { ChatApi, type ReadState, type UnreadCount } from "./api.ts";
 export type { Backoff } from "./backoff.ts";
 export { ChatClient } from "./chat-client.ts";
@@ -43,6 +44,7 @@ export type { Presence } from "./inbox-list.ts";
 export { indexedDbStorage } from "./indexeddb.ts";
 export type { ConversationState } from "./live-conversation.ts";
 export type { InboxHandle, InboxState } from "./live-inbox.ts";
+export type { NetworkListener } from "./network-changes.ts";
 export type { MessageInput, PendingMessage } from "./outbox.ts";
 export type { Pace } from "./pace.ts";
 export type { Page, Request } from "./request.ts";

@@ -1,4 +1,4 @@
-/** What a browser tells about the way to the network. */
+/** Whom a client has told of changes of the way to the network. */
 export interface NetworkListener {
   /** Likely back: try at once. */
   woke(): void;
@@ -11,7 +11,7 @@ export interface NetworkListener {
  *
  * @returns stops following
  */
-export function watchNetwork(listener: NetworkListener): () => void {
+export function watchBrowser(listener: NetworkListener): () => void {
   const { document } = globalThis;
   const target = typeof globalThis.addEventListener === "function" ? globalThis : null;
   const woke = () => listener.woke();

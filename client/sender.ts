@@ -428,11 +428,21 @@ interface Answer {
 }
 
 function makeAnswer(key: string): Answer {
-  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-  const queued = Promise.withResolvers<boolean>();
+  const outcome = deferred<unknown>();
+  const queued = deferred<boolean>();
   // The state shows what failed, so a caller need not look at the promise.
-  promise.catch(() => undefined);
-  return { sending: toSending(promise, key, queued.promise), isQueued: queued.resolve, resolve, reject };
+  outcome.promise.catch(() => undefined);
+  return { ...outcome, sending: toSending(outcome.promise, key, queued.promise), isQueued: queued.resolve };
+}
+
+/** `Promise.withResolvers`, which React Native does not have. */
+function deferred<T>() {
+  let resolve: (value: T) => void = () => undefined;
+  let reject: (error: ChatError) => void = resolve as never;
+  const promise = new Promise<T>((...settle) => {
+    [resolve, reject] = settle;
+  });
+  return { promise, resolve, reject };
 }
 
 const toSending = <T>(promise: Promise<T>, key: string, queued: Promise<boolean>): Sending<T> =>

@@ -21,22 +21,23 @@ export interface StorageSharing {
   /** Gives a name to one client at a time, as `navigator.locks` does. */
   readonly locks: Pick<LockManager, "request">;
   /** Carries what one says to all others, as a `BroadcastChannel` does. */
-  readonly channel: Pick<BroadcastChannel, "postMessage" | "addEventListener">;
+  readonly channel: Pick<BroadcastChannel, "postMessage" | "addEventListener" | "removeEventListener">;
 }
 
 /** Keeps everything until the process ends. */
 export function memoryStorage(): ChatStorage {
-  const values = new Map<string, unknown>();
+  const values = new Map<string, string>();
   return {
     isDurable: false,
     list: async (prefix) =>
-      structuredClone(
-        [...values].filter(([key]) => key.startsWith(prefix)).sort(([a], [b]) => (a < b ? -1 : 1)),
-      ),
+      [...values]
+        .filter(([key]) => key.startsWith(prefix))
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([key, value]) => [key, JSON.parse(value)]),
     write: async (changes) => {
       for (const [key, value] of changes) {
         if (value === undefined) values.delete(key);
-        else values.set(key, structuredClone(value));
+        else values.set(key, JSON.stringify(value));
       }
     },
   };

@@ -1,6 +1,6 @@
 "use client";
 
-export type { ConversationActions } from "../actions.ts";
+export type { ConversationActions } from "../index.ts";
 export { ChatProvider, type ChatProviderProps } from "./provider.tsx";
 export { type ChatState, useChat, useChatActions, useChatSelector } from "./use-chat.ts";
 export { useChatApi, useChatClient, useUserId } from "./use-client.ts";

@@ -82,15 +82,20 @@ function Summary() {
   return <p>{[...words, ...messages.map(({ body }) => body?.text)].join(" ")}</p>;
 }
 
-/** Each client listens to its channel once. */
+/** Each client listens to its channel with a function of its own. */
 class CountingStorage implements ChatStorage {
   readonly isDurable = true;
-  clients = 0;
+  readonly clients = new Set<unknown>();
+  readonly listening = new Set<unknown>();
   readonly sharing = {
     channel: {
       postMessage: () => undefined,
-      addEventListener: () => {
-        this.clients += 1;
+      addEventListener: (_type: string, listener: unknown) => {
+        this.clients.add(listener);
+        this.listening.add(listener);
+      },
+      removeEventListener: (_type: string, listener: unknown) => {
+        this.listening.delete(listener);
       },
     },
     locks: {
@@ -178,8 +183,10 @@ it("makes one client of its options in StrictMode, and asks the last token funct
   await until(() => expect(chat.last()[1].status).toBe("live"));
   expect(chat.last()[0]).toBe(client);
   expect(new Set(chat.seen.map(([each]) => each)).size).toBe(1);
-  expect(storage.clients).toBe(1);
+  expect(storage.clients.size).toBe(1);
   expect(new Set(asked)).toEqual(new Set(["first", "second"]));
+  await page.unmount();
+  await until(() => expect(storage.listening.size).toBe(0));
 });
 
 it("makes another client for another user", async () => {

@@ -1,6 +1,5 @@
 import { useMemo, useSyncExternalStore } from "react";
-import { actionsOf, type ConversationActions } from "../actions.ts";
-import type { ConversationState } from "../index.ts";
+import { actionsOf, type ConversationActions, type ConversationState } from "../index.ts";
 import { useHub } from "./context.ts";
 import type { Source } from "./joins.ts";
 import { useSelected } from "./use-selected.ts";

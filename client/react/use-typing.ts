@@ -1,6 +1,5 @@
 import { useMemo } from "react";
-import type { ConversationActions } from "../actions.ts";
-import type { ConversationState } from "../index.ts";
+import type { ConversationActions, ConversationState } from "../index.ts";
 import { useChatActions, useChatSelector } from "./use-chat.ts";
 import { isSameInside } from "./use-selected.ts";
 

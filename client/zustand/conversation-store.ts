@@ -1,5 +1,4 @@
-import { actionsOf, type ConversationActions } from "../actions.ts";
-import type { ChatClient, ConversationState } from "../index.ts";
+import { actionsOf, type ChatClient, type ConversationActions, type ConversationState } from "../index.ts";
 import { type LiveStore, mirror } from "./mirror.ts";
 
 /** A conversation and what can be done in it. */
