@@ -9,6 +9,10 @@ import { useI18n } from "./i18n.ts";
 import { Icon } from "./icons.tsx";
 import { PreferenceButtons } from "./preference-buttons.tsx";
 import { chooseUser, hrefOf } from "./route.ts";
+import { useMedia } from "./use-media.ts";
+
+/** As in the style sheet of narrow windows. */
+const NARROW = "(max-width: 720px)";
 
 /** Who I am, my conversations, and the way to a second window. */
 export function Sidebar({
@@ -25,8 +29,10 @@ export function Sidebar({
   onSettings: () => void;
 }) {
   const { t } = useI18n();
+  // On a phone the list is all there is, until a conversation is opened over it.
+  const isAlone = useMedia(NARROW) && openId === null;
   return (
-    <aside className="sidebar">
+    <div className="sidebar" role={isAlone ? "main" : "complementary"}>
       <header className="sidebar-bar">
         <button
           type="button"
@@ -86,7 +92,7 @@ export function Sidebar({
           <Icon name="settings" />
         </button>
       </footer>
-    </aside>
+    </div>
   );
 }
 
