@@ -33,7 +33,7 @@ export function Sidebar({
   const isAlone = useMedia(NARROW) && openId === null;
   return (
     <div className="sidebar" role={isAlone ? "main" : "complementary"}>
-      <header className="sidebar-bar">
+      <div className="sidebar-bar">
         <button
           type="button"
           className="me"
@@ -51,7 +51,7 @@ export function Sidebar({
         </button>
         <span className="spacer" />
         <PreferenceButtons />
-      </header>
+      </div>
       <InvisibleNote onSettings={onSettings} />
       <div className="sidebar-title">
         <h1>{t.conversations}</h1>
@@ -70,7 +70,7 @@ export function Sidebar({
       <nav className="sidebar-list" aria-label={t.conversations} onKeyDown={moveFocus}>
         <ConversationList myId={user.id} openId={openId} readingId={readingId} onCreate={onCreate} />
       </nav>
-      <footer className="sidebar-foot">
+      <div className="sidebar-foot">
         <a
           className="second-window"
           href={hrefOf({ besideUserId: user.id })}
@@ -91,7 +91,7 @@ export function Sidebar({
         >
           <Icon name="settings" />
         </button>
-      </footer>
+      </div>
     </div>
   );
 }
