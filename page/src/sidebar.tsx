@@ -54,7 +54,7 @@ export function Sidebar({
       </div>
       <InvisibleNote onSettings={onSettings} />
       <div className="sidebar-title">
-        <h1>{t.conversations}</h1>
+        <h2>{t.conversations}</h2>
         <InboxStatus />
         <button
           type="button"
