@@ -20,7 +20,7 @@ export function MessageMenu({
   onReact?: (() => void) | null;
   onCopy: () => void;
   onEdit: (() => void) | null;
-  onDelete: () => void;
+  onDelete: (() => void) | null;
 }) {
   const { t } = useI18n();
   const entries: Array<MenuEntry | null | undefined> = [
@@ -28,7 +28,7 @@ export function MessageMenu({
     onReact && { icon: "react", label: t.react, onChoose: onReact, testId: "react" },
     onEdit && { icon: "edit", label: t.edit, onChoose: onEdit, testId: "edit" },
     { icon: "copy", label: t.copy, onChoose: onCopy, testId: "copy" },
-    { icon: "delete", label: t.delete, onChoose: onDelete, testId: "delete", isDanger: true },
+    onDelete && { icon: "delete", label: t.delete, onChoose: onDelete, testId: "delete", isDanger: true },
   ];
   return (
     <Menu
