@@ -283,6 +283,11 @@ test("a group is made, and its people are added, appointed and removed, in the s
     .poll(async () => (await b.page.getByTestId("presence").allTextContents()).join(""), WAIT)
     .toBe("");
 
+  await b.page.keyboard.press("Escape");
+  await gone(b.page, "details-dialog");
+  await b.page.getByTestId("close-conversation").click();
+  await gone(b.page, "conversation-view");
+
   // Going leads back to the list, without the group.
   await chooseFor(a.page, seojun.id, "make-admin");
   await a.page.getByTestId(`participant-${seojun.id}`).getByText("Admin", { exact: true }).waitFor();
