@@ -1,4 +1,4 @@
-import { type MouseEvent, memo } from "react";
+import { type MouseEvent, memo, useRef } from "react";
 import { useUnreadCount, useUserPresence } from "../../client/react/index.ts";
 import type { Conversation, Message, Participant } from "../../protocol/entities.ts";
 import { Avatar } from "./avatar.tsx";
@@ -9,6 +9,7 @@ import { WithOnlineDot } from "./online-dot.tsx";
 import { faceOf, otherOf, personOf } from "./people.ts";
 import { hrefOf, openConversation } from "./route.ts";
 import { useParticipants } from "./use-participants.ts";
+import { useSeen } from "./use-seen.ts";
 
 /** One line of the list; it renders again only for what happens in its own conversation. */
 export const ConversationItem = memo(function ConversationItem({
@@ -27,7 +28,8 @@ export const ConversationItem = memo(function ConversationItem({
   isCutOff: boolean;
 }) {
   const { t, language } = useI18n();
-  const participants = useParticipants(conversation);
+  const line = useRef<HTMLLIElement>(null);
+  const participants = useParticipants(conversation, useSeen(line));
   const face = faceOf(conversation, participants, myId, t);
   const last = conversation.last_message;
   const at = new Date(last?.created_at ?? conversation.created_at);
@@ -42,7 +44,7 @@ export const ConversationItem = memo(function ConversationItem({
   };
 
   return (
-    <li>
+    <li ref={line}>
       <a
         className="conversation"
         href={hrefOf({ userId: myId, conversationId: conversation.id })}

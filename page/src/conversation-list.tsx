@@ -35,7 +35,7 @@ export function ConversationList({
     <>
       {conversations.length === 0 && (
         <div className="list-empty" data-testid="list-empty">
-          <h2>{t.noConversations}</h2>
+          <h3>{t.noConversations}</h3>
           <p>{t.noConversationsHint}</p>
           <button type="button" className="button button-quiet" onClick={onCreate}>
             {t.newConversation}

@@ -60,6 +60,11 @@ const en = {
   leaveLastHint: "You are the last one here: with you the conversation is gone for good.",
   needsAdmin: "The group needs an admin. Make somebody else one first.",
   changeFailed: "This could not be changed.",
+  backToList: "Close the conversation",
+  waitingHint: (count: number) =>
+    count === 1
+      ? "1 message waits here, and is sent when the connection is back."
+      : `${count} messages wait here, and are sent when the connection is back.`,
   invisibleNote: "You appear offline.",
   notifications: "Notifications",
   notificationsHint: "Says when a message comes while this page is not in sight. On this device only.",
@@ -247,6 +252,8 @@ const ko: Words = {
   leaveLastHint: "마지막 참여자예요. 나가면 이 대화는 완전히 사라져요.",
   needsAdmin: "그룹에는 관리자가 있어야 해요. 먼저 다른 사람을 관리자로 지정해 주세요.",
   changeFailed: "바꾸지 못했어요.",
+  backToList: "대화 닫기",
+  waitingHint: (count) => `메시지 ${count}개가 기다리고 있고, 다시 연결되면 보내져요.`,
   invisibleNote: "오프라인으로 표시되고 있어요.",
   notifications: "알림",
   notificationsHint: "이 화면을 보고 있지 않을 때 새 메시지를 알려 줘요. 이 기기에만 적용돼요.",

@@ -32,9 +32,15 @@ export function Menu({
   "children" | "ref"
 >) {
   const [isOpen, setOpen] = useState(false);
+  /** The landmark or dialog that the menu belongs to: outside of any, nobody looks for it. */
+  const [home, setHome] = useState<HTMLElement | null>(null);
   const chosen = useRef<Pick<MenuEntry, "onChoose" | "movesFocus"> | null>(null);
   const trigger = useRef<HTMLButtonElement>(null);
   const isTouch = useRef(false);
+  const change = (next: boolean) => {
+    setHome(trigger.current?.closest<HTMLElement>("main, [role=dialog]") ?? null);
+    setOpen(next);
+  };
   const afterClose = (event: Event) => {
     const entry = chosen.current;
     if (!entry) return;
@@ -46,7 +52,7 @@ export function Menu({
   return (
     <div className="menu" data-open={isOpen}>
       {/* Not modal: that would write a style sheet into the page, which its security policy refuses. */}
-      <Root open={isOpen} onOpenChange={setOpen} modal={false}>
+      <Root open={isOpen} onOpenChange={change} modal={false}>
         <Trigger
           {...button}
           ref={trigger}
@@ -57,7 +63,7 @@ export function Menu({
             isTouch.current = event.pointerType === "touch";
             if (isTouch.current) event.preventDefault();
           }}
-          onClick={() => isTouch.current && setOpen(!isOpen)}
+          onClick={() => isTouch.current && change(!isOpen)}
           onKeyDown={(event) => {
             // Arrows lead from one button to the next where there are several.
             if (event.key === "ArrowDown" && "data-menu-button" in button) event.preventDefault();
@@ -65,7 +71,7 @@ export function Menu({
         >
           <Icon name="more" />
         </Trigger>
-        <Portal>
+        <Portal container={home}>
           <Content
             className="menu-popup"
             align="end"

@@ -91,12 +91,7 @@ export function NewConversation({
           <button type="button" className="button button-quiet" onClick={onClose}>
             {t.cancel}
           </button>
-          <button
-            type="submit"
-            className="button"
-            aria-disabled={isBusy || chosenIds.length === 0}
-            data-testid="create-conversation"
-          >
+          <button type="submit" className="button" aria-disabled={isBusy} data-testid="create-conversation">
             {isBusy ? t.working : t.create}
           </button>
         </div>

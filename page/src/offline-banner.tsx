@@ -2,6 +2,7 @@ import type { ChatClient, ConversationState } from "../../client/index.ts";
 import { type Connectivity, useIsLastingOffline } from "./connectivity.ts";
 import { reasonText } from "./errors.ts";
 import { useI18n } from "./i18n.ts";
+import { closeConversation } from "./route.ts";
 
 /** Why nothing arrives, what happens with what is written meanwhile, and a button against waiting. */
 export function OfflineBanner({
@@ -34,13 +35,22 @@ export function OfflineBanner({
         {!isClosed &&
           (queuedCount > 0 ? (
             <span data-testid="queued-count" data-count={queuedCount}>
-              {t.waiting(queuedCount)}
+              {t.waitingHint(queuedCount)}
             </span>
           ) : (
             t.offlineHint
           ))}
       </p>
-      {!isGone && (
+      {isGone ? (
+        <button
+          type="button"
+          className="button button-small"
+          data-testid="close-conversation"
+          onClick={closeConversation}
+        >
+          {t.backToList}
+        </button>
+      ) : (
         <button type="button" className="button button-small" data-testid="try-now" onClick={tryNow}>
           {t.tryNow}
         </button>

@@ -26,11 +26,11 @@ export function QuotedMessage({
     <button
       type="button"
       className="quote"
-      aria-label={message ? t.answerTo(nameOf(message.sender_id)) : t.answer}
       disabled={message === null}
       data-testid={`quote-${id}`}
       onClick={() => onOpen(id)}
     >
+      <span className="hidden">{t.answer}: </span>
       {message && <bdi className="quote-name">{nameOf(message.sender_id)}</bdi>}
       <bdi className="quote-text">
         {message === undefined

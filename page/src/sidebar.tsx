@@ -9,6 +9,10 @@ import { useI18n } from "./i18n.ts";
 import { Icon } from "./icons.tsx";
 import { PreferenceButtons } from "./preference-buttons.tsx";
 import { chooseUser, hrefOf } from "./route.ts";
+import { useMedia } from "./use-media.ts";
+
+/** As in the style sheet of narrow windows. */
+const NARROW = "(max-width: 720px)";
 
 /** Who I am, my conversations, and the way to a second window. */
 export function Sidebar({
@@ -25,9 +29,11 @@ export function Sidebar({
   onSettings: () => void;
 }) {
   const { t } = useI18n();
+  // On a phone the list is all there is, until a conversation is opened over it.
+  const isAlone = useMedia(NARROW) && openId === null;
   return (
-    <aside className="sidebar">
-      <header className="sidebar-bar">
+    <div className="sidebar" role={isAlone ? "main" : "complementary"}>
+      <div className="sidebar-bar">
         <button
           type="button"
           className="me"
@@ -45,10 +51,10 @@ export function Sidebar({
         </button>
         <span className="spacer" />
         <PreferenceButtons />
-      </header>
+      </div>
       <InvisibleNote onSettings={onSettings} />
       <div className="sidebar-title">
-        <h1>{t.conversations}</h1>
+        <h2>{t.conversations}</h2>
         <InboxStatus />
         <button
           type="button"
@@ -64,7 +70,7 @@ export function Sidebar({
       <nav className="sidebar-list" aria-label={t.conversations} onKeyDown={moveFocus}>
         <ConversationList myId={user.id} openId={openId} readingId={readingId} onCreate={onCreate} />
       </nav>
-      <footer className="sidebar-foot">
+      <div className="sidebar-foot">
         <a
           className="second-window"
           href={hrefOf({ besideUserId: user.id })}
@@ -85,8 +91,8 @@ export function Sidebar({
         >
           <Icon name="settings" />
         </button>
-      </footer>
-    </aside>
+      </div>
+    </div>
   );
 }
 

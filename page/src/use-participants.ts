@@ -2,12 +2,19 @@ import { useEffect, useState } from "react";
 import { useChatApi, useInboxSelector } from "../../client/react/index.ts";
 import type { Conversation, Participant } from "../../protocol/entities.ts";
 
-/** Who is in a conversation that has no title, because their names are what the list shows. Empty while it is not known. */
-export function useParticipants({ id, title, participant_count }: Conversation): readonly Participant[] {
+/**
+ * Who is in a conversation that has no title, because their names are what the list shows. Empty while it is not known.
+ *
+ * @param isSeen nobody is asked before: a list may be long
+ */
+export function useParticipants(
+  { id, title, participant_count }: Conversation,
+  isSeen: boolean,
+): readonly Participant[] {
   const api = useChatApi();
   const isLive = useInboxSelector(({ status }) => status === "live");
   const [known, setKnown] = useState<{ count: number; participants: readonly Participant[] } | null>(null);
-  const isWanted = title === null && isLive && known?.count !== participant_count;
+  const isWanted = isSeen && title === null && isLive && known?.count !== participant_count;
   useEffect(() => {
     if (!isWanted) return;
     let isCurrent = true;

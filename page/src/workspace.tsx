@@ -26,7 +26,10 @@ export function Workspace({ user, conversationId }: { user: DemoUser; conversati
 
   return (
     <div className="frame">
-      <SkipLink />
+      <header>
+        <h1 className="hidden">arcyou chat</h1>
+        <SkipLink />
+      </header>
       <UnreadTitle name={user.name} readingId={readingId} />
       <StorageBanner />
       <div className="workspace" data-screen={conversationId ? "conversation" : "list"}>
