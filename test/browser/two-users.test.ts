@@ -105,6 +105,10 @@ test("two users talk; one is cut off, both go on, and both end with the same lis
   if (process.env.SCREENSHOTS === "1") {
     await write(b.page, "See you all at the trailhead at 8! 🏔️");
     await shown(a.page, "trailhead");
+    await shown(a.page, "trailhead");
+    const trailhead = idOf(await sent(a.page, "trailhead").last().getAttribute("data-testid"));
+    await choose(a.page, trailhead, "react-🎉");
+    await choose(a.page, trailhead, "reply");
     await write(a.page, "네, 토요일에 봐요!");
     await shown(b.page, "네, 토요일에 봐요!");
     await b.page.getByTestId("composer").pressSequentially("Can't wait");
@@ -112,6 +116,12 @@ test("two users talk; one is cut off, both go on, and both end with the same lis
     await a.page.locator('[data-testid^="receipt-"]').last().waitFor();
     await a.page.mouse.move(0, 0);
     await a.page.screenshot({ path: `${IMAGES}/chat-desktop.png` });
+    await a.page.getByTestId("search").click();
+    await a.page.getByTestId("search-input").fill("토요일");
+    await a.page.getByTestId("hit-1").click();
+    await a.page.locator('[data-testid="message-1"][data-target="true"]').waitFor();
+    await a.page.mouse.move(0, 0);
+    await a.page.screenshot({ path: `${IMAGES}/chat-search.png` });
     const phone = await openWindow(haneul.id, {
       viewport: { width: 390, height: 780 },
       colorScheme: "dark",
