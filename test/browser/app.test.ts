@@ -562,6 +562,20 @@ test("the keyboard alone leads from the list to a sent message, and back out of 
   await context.close();
 });
 
+test("in a narrow window the focus goes into a conversation and comes back to its line", async () => {
+  const { page, context } = await openWindow(haneul.id, { viewport: { width: 390, height: 780 } });
+  const line = `conversation-${DEMO_CONVERSATIONS.group}`;
+  await page.getByTestId(line).focus();
+  await page.keyboard.press("Enter");
+  await live(page);
+  await expect.poll(() => focusedId(page), WAIT).toBe("composer");
+  await page.getByTestId("back").focus();
+  await page.keyboard.press("Enter");
+  await page.getByTestId(line).waitFor();
+  await expect.poll(() => focusedId(page), WAIT).toBe(line);
+  await context.close();
+});
+
 test("a finger has room for a message's menu", async () => {
   const { page, context } = await openWindow(haneul.id, PHONE);
   await open(page, DEMO_CONVERSATIONS.group);
