@@ -36,7 +36,7 @@ export function Menu({
   const [home, setHome] = useState<HTMLElement | null>(null);
   const chosen = useRef<Pick<MenuEntry, "onChoose" | "movesFocus"> | null>(null);
   const trigger = useRef<HTMLButtonElement>(null);
-  const isTouch = useRef(false);
+  const isByMouse = useRef(false);
   const change = (next: boolean) => {
     setHome(trigger.current?.closest<HTMLElement>("main, [role=dialog]") ?? null);
     setOpen(next);
@@ -59,11 +59,15 @@ export function Menu({
           className="menu-button"
           aria-label={label}
           onPointerDown={(event) => {
-            // A finger on it may be about to scroll: only its click opens the menu.
-            isTouch.current = event.pointerType === "touch";
-            if (isTouch.current) event.preventDefault();
+            // A mouse opens it at once. A finger may be about to scroll: only its click opens it.
+            isByMouse.current = event.pointerType === "mouse";
+            if (!isByMouse.current) event.preventDefault();
           }}
-          onClick={() => isTouch.current && change(!isOpen)}
+          onClick={() => {
+            if (!isByMouse.current) change(!isOpen);
+            // What follows may be a click without a pointer, of a screen reader.
+            isByMouse.current = false;
+          }}
           onKeyDown={(event) => {
             // Arrows lead from one button to the next where there are several.
             if (event.key === "ArrowDown" && "data-menu-button" in button) event.preventDefault();

@@ -11,6 +11,7 @@ import { Sidebar } from "./sidebar.tsx";
 import { SkipLink } from "./skip-link.tsx";
 import { StorageBanner } from "./storage-banner.tsx";
 import { UnreadTitle } from "./unread-title.tsx";
+import { useFocusReturn } from "./use-focus-return.ts";
 import { useNotifications } from "./use-notifications.ts";
 
 /** Everything one user sees: the list and, beside it or over it on a phone, a conversation. */
@@ -23,6 +24,7 @@ export function Workspace({ user, conversationId }: { user: DemoUser; conversati
 
   useReadingLock(user.id, readingId);
   useNotifications(user.id);
+  useFocusReturn(user.id, conversationId);
 
   return (
     <div className="frame">

@@ -137,6 +137,9 @@ async function expectAccessible(page: Page): Promise<void> {
 const focusedId = (page: Page) =>
   page.evaluate(() => document.activeElement?.getAttribute("data-testid") ?? document.activeElement?.tagName);
 
+const isFocusInDialog = (page: Page) =>
+  page.evaluate(() => document.activeElement?.closest("[role=dialog]") !== null);
+
 /** Presses Tab until this has the focus, and says which elements had it on the way. */
 async function tabTo(page: Page, testId: string): Promise<string[]> {
   const way: string[] = [];
@@ -264,6 +267,8 @@ test("a group is made, and its people are added, appointed and removed, in the s
   await b.page.getByTestId("leave").waitFor();
 
   await a.page.getByTestId("add-people").click();
+  // A step takes the place of another, and the focus stays in the dialog.
+  await expect.poll(() => isFocusInDialog(a.page), WAIT).toBe(true);
   // Those who are in it are not offered.
   expect(await a.page.getByTestId(`choose-${alex.id}`).count()).toBe(0);
   await a.page.getByTestId("people-filter").fill("서준");
@@ -360,6 +365,19 @@ test("a browser that keeps nothing says what that means, until it is closed", as
   await open(page, DEMO_CONVERSATIONS.group);
   await say(page, "from memory");
   await page.getByTestId("storage-banner-close").click();
+  await gone(page, "storage-banner");
+  await context.close();
+});
+
+test("a full disk is said as long as it is full", async () => {
+  const { page, context } = await openWindow(haneul.id);
+  await open(page, DEMO_CONVERSATIONS.group);
+  const session = await context.newCDPSession(page);
+  await session.send("Storage.overrideQuotaForOrigin", { origin: service.url, quotaSize: 1 });
+  await say(page, `no room ${"x".repeat(9_000)}`);
+  await page.locator('[data-testid="storage-banner"][data-reason="full"]').waitFor();
+  await session.send("Storage.overrideQuotaForOrigin", { origin: service.url });
+  await say(page, "room again");
   await gone(page, "storage-banner");
   await context.close();
 });
@@ -538,7 +556,7 @@ test("the keyboard alone leads from the list to a sent message, and back out of 
   // The focus stays inside.
   for (let presses = 0; presses < 15; presses += 1) {
     await page.keyboard.press("Tab");
-    expect(await page.evaluate(() => document.activeElement?.closest("[role=dialog]") !== null)).toBe(true);
+    expect(await isFocusInDialog(page)).toBe(true);
   }
   await page.keyboard.press("Escape");
   await gone(page, "new-conversation-dialog");
@@ -566,9 +584,9 @@ test("the keyboard alone leads from the list to a sent message, and back out of 
   const menu = (await focusedId(page)) ?? "";
   expect(menu).toMatch(/^message-menu-/);
   await page.keyboard.press("Enter");
-  await page.getByTestId("copy").waitFor();
+  await expect.poll(() => focusedId(page), WAIT).toBe("edit");
   await page.keyboard.press("End");
-  expect(await focusedId(page)).toBe("delete");
+  await expect.poll(() => focusedId(page), WAIT).toBe("delete");
   await page.keyboard.press("Enter");
   await page.getByTestId("delete-dialog").waitFor();
   await page.keyboard.press("Escape");
@@ -577,6 +595,20 @@ test("the keyboard alone leads from the list to a sent message, and back out of 
   await page.keyboard.press("ArrowUp");
   await expect.poll(() => focusedId(page), WAIT).not.toBe(menu);
   expect(await focusedId(page)).toMatch(/^message-menu-/);
+  await context.close();
+});
+
+test("in a narrow window the focus goes into a conversation and comes back to its line", async () => {
+  const { page, context } = await openWindow(haneul.id, { viewport: { width: 390, height: 780 } });
+  const line = `conversation-${DEMO_CONVERSATIONS.group}`;
+  await page.getByTestId(line).focus();
+  await page.keyboard.press("Enter");
+  await live(page);
+  await expect.poll(() => focusedId(page), WAIT).toBe("composer");
+  await page.getByTestId("back").focus();
+  await page.keyboard.press("Enter");
+  await page.getByTestId(line).waitFor();
+  await expect.poll(() => focusedId(page), WAIT).toBe(line);
   await context.close();
 });
 
