@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { useChat, useChatClient, useHistory } from "../../client/react/index.ts";
+import { type ChatState, useChat, useChatClient, useHistory } from "../../client/react/index.ts";
 import type { DemoUser } from "../../dev/demo-users.ts";
 import type { Message } from "../../protocol/entities.ts";
 import { Announcements } from "./announcements.tsx";
@@ -16,7 +16,7 @@ import { OfflineBanner } from "./offline-banner.tsx";
 import { faceOf, personOf } from "./people.ts";
 import { ReactionDialog } from "./reaction-dialog.tsx";
 import { SearchPanel } from "./search-panel.tsx";
-import { type Target, Timeline } from "./timeline.tsx";
+import { type Target, Timeline, type UnreadRange } from "./timeline.tsx";
 import { useTimelineSource } from "./timeline-source.ts";
 import { TypingLine } from "./typing-line.tsx";
 
@@ -53,7 +53,7 @@ export function ConversationView({
   const { target, historyId, jumpTo, toNewest } = useJumps(messages);
   const history = useHistory(conversationId, historyId);
   const source = useTimelineSource(state, useOlder(state.loadOlder), historyId === null ? null : history);
-  const lastReadId = useFirst(conversation?.me.last_read_id);
+  const unreadAtFirst = useUnreadAtFirst(state);
 
   const actions = useMemo<MessageActions>(
     () => ({
@@ -147,7 +147,7 @@ export function ConversationView({
         </div>
       )}
       <div className="pane-body">
-        {conversation && lastReadId !== undefined && (historyId === null || source.messages.length > 0) ? (
+        {conversation && (historyId === null || source.messages.length > 0) ? (
           <Timeline
             key={historyId ?? "newest"}
             source={source}
@@ -157,7 +157,7 @@ export function ConversationView({
             name={face?.name ?? ""}
             editingId={editingId}
             target={target}
-            lastReadId={lastReadId}
+            unreadAtFirst={unreadAtFirst}
             actions={actions}
             onRead={markRead}
             onReading={setReading}
@@ -247,9 +247,10 @@ function useOlder(loadOlder: () => Promise<void>) {
   return { load, hasFailed };
 }
 
-/** The first value that there was. */
-function useFirst<T>(value: T | undefined): T | undefined {
-  const [first, setFirst] = useState(value);
-  if (first === undefined && value !== undefined) setFirst(value);
-  return first ?? value;
+/** What was unread when the conversation was first up to date. */
+function useUnreadAtFirst({ status, conversation }: ChatState): UnreadRange | null {
+  const [unread, setUnread] = useState<UnreadRange | null>(null);
+  if (unread === null && status === "live" && conversation)
+    setUnread({ afterId: conversation.me.last_read_id, toId: conversation.last_message_id });
+  return unread;
 }

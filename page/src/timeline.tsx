@@ -39,6 +39,12 @@ export interface Target {
   wish: number;
 }
 
+/** Messages that were unread: behind `afterId`, up to `toId`. */
+export interface UnreadRange {
+  afterId: number;
+  toId: number;
+}
+
 /** The messages of one conversation, oldest at the top. Only those near the screen are in the document. */
 export function Timeline({
   source,
@@ -48,7 +54,7 @@ export function Timeline({
   name,
   editingId,
   target,
-  lastReadId,
+  unreadAtFirst,
   actions,
   onRead,
   onReading,
@@ -62,8 +68,8 @@ export function Timeline({
   name: string;
   editingId: number | null;
   target: Target | null;
-  /** How far the user had read when the conversation was opened. */
-  lastReadId: number;
+  /** What was unread when the conversation was opened; null until that is known. */
+  unreadAtFirst: UnreadRange | null;
   actions: MessageActions;
   /** The newest message was before somebody's eyes. */
   onRead: (id: number) => void;
@@ -77,8 +83,8 @@ export function Timeline({
   const scroller = useRef<HTMLDivElement>(null);
 
   const newFromId = useMemo(
-    () => firstNewId(messages, hasOlder, lastReadId, myId),
-    [messages, hasOlder, lastReadId, myId],
+    () => (unreadAtFirst ? firstNewId(messages, hasOlder, unreadAtFirst, myId) : null),
+    [messages, hasOlder, unreadAtFirst, myId],
   );
   const rows = useMemo(
     () => toRows(messages, pending, myId, newFromId),
@@ -147,6 +153,7 @@ export function Timeline({
   // Where it begins: at what was asked for, at what is new, or at the end.
   const fulfilled = useRef(-1);
   const hasBegun = useRef(false);
+  const hasShownNew = useRef(false);
   useLayoutEffect(() => {
     if (rows.length === 0) return;
     const isFirst = !hasBegun.current;
@@ -156,11 +163,14 @@ export function Timeline({
       if (index < 0) return;
       fulfilled.current = target.wish;
       virtualizer.scrollToIndex(index, { align: "center" });
-    } else if (isFirst) {
-      const index = rows.findIndex(({ isNew }) => isNew);
-      if (index < 0) virtualizer.scrollToEnd();
-      else virtualizer.scrollToIndex(index, { align: "start" });
+      return;
     }
+    const newIndex = hasShownNew.current ? -1 : rows.findIndex(({ isNew }) => isNew);
+    if (newIndex >= 0) {
+      hasShownNew.current = true;
+      // Known only once it is connected; whoever scrolled meanwhile is left alone.
+      if (isFirst || isEndNow.current) virtualizer.scrollToIndex(newIndex, { align: "start" });
+    } else if (isFirst) virtualizer.scrollToEnd();
   }, [rows, target, virtualizer]);
 
   // Sending brings one back to the end, wherever one was reading.
@@ -361,15 +371,16 @@ const isNews = ({ type, sender_id }: Message, myId: string): boolean => type ===
 const countNew = (messages: readonly Message[], seenId: number, myId: string): number =>
   messages.filter((message) => message.id > seenId && isNews(message, myId)).length;
 
-/** The first message behind `lastReadId` that somebody else wrote, if all between the two are there. */
+/** The first of them that somebody else wrote, if those before it are there. */
 function firstNewId(
   messages: readonly Message[],
   hasOlder: boolean,
-  lastReadId: number,
+  { afterId, toId }: UnreadRange,
   myId: string,
 ): number | null {
-  if (hasOlder && (messages[0]?.id ?? 0) > lastReadId + 1) return null;
-  return messages.find((message) => message.id > lastReadId && isNews(message, myId))?.id ?? null;
+  if (hasOlder && (messages[0]?.id ?? 0) > afterId + 1) return null;
+  const found = messages.find((message) => message.id > afterId && isNews(message, myId));
+  return found && found.id <= toId ? found.id : null;
 }
 
 /** From one message's menu button to the next by arrow keys. */

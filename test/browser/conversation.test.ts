@@ -168,6 +168,8 @@ test("what is new stands under a line, and only what others write is announced",
   expect(await announced.textContent()).toBe("");
   await say(b.page, "my own words");
   await say(a.page, "news for you");
+  // What comes while one reads is not new.
+  expect(await a.page.getByTestId("new-line").count()).toBe(0);
   await expect.poll(() => announced.textContent()).toBe(`${haneul.name}: news for you`);
   expect(await b.page.getByTestId("timeline").getAttribute("aria-live")).toBe("off");
   for (const { context } of [a, b]) await context.close();
