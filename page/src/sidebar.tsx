@@ -55,7 +55,6 @@ export function Sidebar({
       <InvisibleNote onSettings={onSettings} />
       <div className="sidebar-title">
         <h2>{t.conversations}</h2>
-        <InboxStatus />
         <button
           type="button"
           className="icon-button icon-button-strong"
@@ -67,6 +66,7 @@ export function Sidebar({
           <Icon name="plus" />
         </button>
       </div>
+      <CutOffNote />
       <nav className="sidebar-list" aria-label={t.conversations} onKeyDown={moveFocus}>
         <ConversationList myId={user.id} openId={openId} readingId={readingId} onCreate={onCreate} />
       </nav>
@@ -96,16 +96,19 @@ export function Sidebar({
   );
 }
 
-/** Said beside the title as long as the list is cut off; until it is loaded, the list says so itself. */
-function InboxStatus() {
+/** Said above the list as long as it is cut off; until it is loaded, the list says so itself. */
+function CutOffNote() {
   const { t } = useI18n();
   const isLoaded = useInboxSelector(({ settings }) => settings !== null);
-  const { connectivity, reason, isCutOff } = useListConnection();
+  const { connectivity, reason, isCutOff, tryNow } = useListConnection();
   if (!isCutOff || !isLoaded) return null;
   return (
-    <output className="inbox-status" data-testid="inbox-status">
-      {connectivity === "closed" ? reasonText(reason, t) : t.reconnecting}
-    </output>
+    <div className="side-note" data-testid="inbox-status">
+      <output>{connectivity === "closed" ? reasonText(reason, t) : t.reconnecting}</output>
+      <button type="button" className="text-button" data-testid="list-try-now" onClick={tryNow}>
+        {t.tryNow}
+      </button>
+    </div>
   );
 }
 
@@ -117,7 +120,7 @@ function InvisibleNote({ onSettings }: { onSettings: () => void }) {
   return (
     <button
       type="button"
-      className="invisible-note"
+      className="side-note"
       aria-haspopup="dialog"
       data-testid="invisible-note"
       onClick={onSettings}

