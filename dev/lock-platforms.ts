@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 /*
- * `npm run lock:platforms`, after a change of dependencies: enters into package-lock.json the binaries of other
- * platforms that this npm left out. Without the entries `npm ci` refuses the lock file, on every platform. An
+ * `npm run lock:platforms`, after a change of dependencies: enters into package-lock.json, and into that of the
+ * Next.js example, the binaries of other platforms that this npm left out. Without the entries `npm ci` refuses the lock file, on every platform. An
  * entered package has no checksum until an npm that can reach it adds one.
  */
 
@@ -42,31 +42,41 @@ const PROCESSORS = [
   "x64",
 ];
 
-const file = fileURLToPath(new URL("../package-lock.json", import.meta.url));
-const lock: { packages: Record<string, LockedPackage> } = JSON.parse(readFileSync(file, "utf8"));
-
-const added: string[] = [];
-for (const [path, locked] of Object.entries(lock.packages)) {
-  for (const [name, range] of Object.entries(locked.optionalDependencies ?? {})) {
-    if (isInstalledFor(path, name)) continue;
-    const entry = `${folderOf(path, locked)}${name}`;
-    lock.packages[entry] = {
-      version: range.replace(/^[\^~]/, ""),
-      dev: locked.dev,
-      optional: true,
-      ...platformOf(name),
-    };
-    added.push(name);
-  }
+interface Lock {
+  packages: Record<string, LockedPackage>;
 }
-lock.packages = Object.fromEntries(Object.entries(lock.packages).sort(([a], [b]) => (a < b ? -1 : 1)));
-writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`);
-console.log(
-  added.length === 0 ? "Nothing was missing." : `${added.length} packages of other platforms were added.`,
-);
+
+for (const name of ["package-lock.json", "examples/nextjs/package-lock.json"]) {
+  const file = fileURLToPath(new URL(`../${name}`, import.meta.url));
+  const lock: Lock = JSON.parse(readFileSync(file, "utf8"));
+  const added = complete(lock);
+  writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`);
+  console.log(
+    `${name}: ${added === 0 ? "nothing was missing" : `${added} packages of other platforms were added`}.`,
+  );
+}
+
+/** @returns how many packages were entered */
+function complete(lock: Lock): number {
+  let added = 0;
+  for (const [path, locked] of Object.entries(lock.packages)) {
+    for (const [name, range] of Object.entries(locked.optionalDependencies ?? {})) {
+      if (isInstalledFor(lock, path, name)) continue;
+      lock.packages[`${folderOf(lock, path, locked)}${name}`] = {
+        version: range.replace(/^[\^~]/, ""),
+        dev: locked.dev,
+        optional: true,
+        ...platformOf(name),
+      };
+      added += 1;
+    }
+  }
+  lock.packages = Object.fromEntries(Object.entries(lock.packages).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return added;
+}
 
 /** Whether Node would find the package from there: in a folder of its own or of one above. */
-function isInstalledFor(path: string, name: string): boolean {
+function isInstalledFor(lock: Lock, path: string, name: string): boolean {
   for (let at = path; ; at = at.slice(0, Math.max(0, at.lastIndexOf("/node_modules/")))) {
     if (lock.packages[at === "" ? `node_modules/${name}` : `${at}/node_modules/${name}`]) return true;
     if (at === "") return false;
@@ -74,7 +84,7 @@ function isInstalledFor(path: string, name: string): boolean {
 }
 
 /** The folder that the package's binaries for the other platforms are in: beside the ones that npm did find. */
-function folderOf(path: string, locked: LockedPackage): string {
+function folderOf(lock: Lock, path: string, locked: LockedPackage): string {
   for (let at = path; ; at = at.slice(0, Math.max(0, at.lastIndexOf("/node_modules/")))) {
     const folder = at === "" ? "node_modules/" : `${at}/node_modules/`;
     const isHere = Object.entries(locked.optionalDependencies ?? {}).some(
