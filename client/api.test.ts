@@ -22,6 +22,12 @@ it("asks with the token and gives back data, or the page of a list", async () =>
   expect(created).toEqual({ id: "c" });
   expect(one.calls[0]?.url).toBe("https://chat.example/base/api/conversations");
   expect(one.calls[0]?.headers.get("authorization")).toBe("Bearer secret");
+  expect(one.calls[0]?.headers.has("idempotency-key")).toBe(false);
+  await one.api.createConversation({ type: "group", participant_ids: ["bo"] }, { idempotencyKey: "k" });
+  expect(one.calls[1]?.headers.get("idempotency-key")).toBe("k");
+  await one.api.changeRole("c", "a/b", "admin");
+  expect(one.calls[2]).toMatchObject({ method: "PATCH" });
+  expect(one.calls[2]?.url).toContain("/conversations/c/participants/a%2Fb");
   const list = api(() => Response.json({ data: [], has_more: true, next_cursor: "n" }));
   expect(await list.api.listConversations({ limit: 5, cursor: "a b" })).toMatchObject({ next_cursor: "n" });
   expect(list.calls[0]?.url).toBe("https://chat.example/base/api/conversations?limit=5&cursor=a+b");

@@ -32,9 +32,17 @@ export class ChatApi {
     return this.#list(withQuery("conversations", query));
   }
 
-  /** Creates a conversation. The same direct pair twice gives the first one back. */
-  createConversation(input: CreateConversation): Promise<Conversation> {
-    return this.#one("POST", "conversations", input);
+  /**
+   * Creates a conversation. The same direct pair twice gives the first one back, and so does a group with the same key.
+   *
+   * @param idempotencyKey the same when it is tried again, for example after an answer that never came; at most 255 printable ASCII characters
+   */
+  createConversation(
+    input: CreateConversation,
+    { idempotencyKey }: { idempotencyKey?: string } = {},
+  ): Promise<Conversation> {
+    const headers = idempotencyKey === undefined ? undefined : { "idempotency-key": idempotencyKey };
+    return this.#one("POST", "conversations", input, headers);
   }
 
   getConversation(id: string): Promise<Conversation> {
@@ -60,9 +68,14 @@ export class ChatApi {
     return this.#one("POST", `${conversationPath(id)}/participants`, { user_ids: userIds, role });
   }
 
+  /** For admins. The last admin cannot become a member while others remain: `CONFLICT`. */
+  changeRole(id: string, userId: string, role: Role): Promise<Participant> {
+    return this.#one("PATCH", participantPath(id, userId), { role });
+  }
+
   /** Removes somebody (admins), or oneself (anyone). The last admin cannot leave while others remain: `CONFLICT`. */
   async removeParticipant(id: string, userId: string): Promise<void> {
-    await this.#request("DELETE", `${conversationPath(id)}/participants/${encodeURIComponent(userId)}`);
+    await this.#request("DELETE", participantPath(id, userId));
   }
 
   /**
@@ -120,8 +133,8 @@ export class ChatApi {
     return this.#one("PATCH", "settings", changes);
   }
 
-  async #one<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const reply = (await this.#request(method, path, body)) as { data: T };
+  async #one<T>(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<T> {
+    const reply = (await this.#request(method, path, body, headers)) as { data: T };
     return reply.data;
   }
 
@@ -129,6 +142,9 @@ export class ChatApi {
     return (await this.#request("GET", path)) as Page<T>;
   }
 }
+
+const participantPath = (id: string, userId: string): string =>
+  `${conversationPath(id)}/participants/${encodeURIComponent(userId)}`;
 
 const reactionPath = (id: string, messageId: number, emoji: string): string =>
   `${conversationPath(id)}/messages/${messageId}/reactions/${encodeURIComponent(emoji)}`;

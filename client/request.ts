@@ -3,7 +3,12 @@ import { ChatError, networkError, toError } from "./errors.ts";
 import { Timer } from "./timer.ts";
 
 /** Asks the REST API: a path behind `/api/`, and JSON. */
-export type Request = (method: string, path: string, body?: unknown) => Promise<unknown>;
+export type Request = (
+  method: string,
+  path: string,
+  body?: unknown,
+  headers?: Record<string, string>,
+) => Promise<unknown>;
 
 /** One page of a list. */
 export interface Page<T> {
@@ -17,7 +22,7 @@ export interface Page<T> {
 /** Makes REST calls with the user's token; one that is refused is replaced once. They reject with {@link ChatError}. */
 export function makeRequest(env: Environment): Request {
   const { fetch, httpUrl, requestTimeoutMs, tokens } = env;
-  return async (method, path, body) => {
+  return async (method, path, body, headers) => {
     const abort = new AbortController();
     const timeout = new Timer(env, () => abort.abort());
     timeout.start(requestTimeoutMs);
@@ -29,6 +34,7 @@ export function makeRequest(env: Environment): Request {
           headers: {
             authorization: `Bearer ${token}`,
             ...(body === undefined ? {} : { "content-type": "application/json" }),
+            ...headers,
           },
           ...(body === undefined ? {} : { body: JSON.stringify(body) }),
           signal: abort.signal,

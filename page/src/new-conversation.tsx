@@ -1,4 +1,4 @@
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useRef, useState } from "react";
 import { useChatApi } from "../../client/react/index.ts";
 import { DEMO_USERS, type DemoUser } from "../../dev/demo-users.ts";
 import type { Conversation, ConversationType } from "../../protocol/entities.ts";
@@ -26,6 +26,7 @@ export function NewConversation({
   const [title, setTitle] = useState("");
   const [hasChosenNobody, setChosenNobody] = useState(false);
   const { isBusy, error, run } = useRequest();
+  const wished = useRef({ wish: "", key: "" });
 
   const changeType = (next: ConversationType) => {
     setType(next);
@@ -40,9 +41,12 @@ export function NewConversation({
     setChosenNobody(chosenIds.length === 0);
     if (chosenIds.length === 0) return;
     const named = type === "group" && title.trim() ? { title: title.trim() } : {};
-    await run(async () =>
-      onCreated(await api.createConversation({ type, participant_ids: [...chosenIds], ...named })),
-    );
+    const input = { type, participant_ids: [...chosenIds], ...named };
+    // The same wish again, after an answer that was lost, makes no second group.
+    const wish = JSON.stringify(input);
+    if (wished.current.wish !== wish) wished.current = { wish, key: newKey() };
+    const { key } = wished.current;
+    await run(async () => onCreated(await api.createConversation(input, { idempotencyKey: key })));
   };
   const problem = hasChosenNobody
     ? t.chooseSomebody
@@ -99,3 +103,6 @@ export function NewConversation({
     </Dialog>
   );
 }
+
+// Not crypto.randomUUID: pages served over plain HTTP on a local network do not have it.
+const newKey = (): string => crypto.getRandomValues(new Uint32Array(4)).join("-");

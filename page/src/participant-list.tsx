@@ -1,3 +1,4 @@
+import { ChatApi } from "../../client/index.ts";
 import type { Role } from "../../protocol/entities.ts";
 import type { GroupProps } from "./conversation-details.tsx";
 import { FormError } from "./dialog.tsx";
@@ -28,7 +29,7 @@ export function ParticipantList({
   const { isBusy, error, run } = useRequest();
   const { canManage, canLeave, isOnlyAdmin } = rightsOf(conversation, participants, myId);
   const changeRole = (userId: string, role: Role) =>
-    run(() => chat.request("PATCH", `conversations/${conversation.id}/participants/${userId}`, { role }));
+    run(() => new ChatApi(chat).changeRole(conversation.id, userId, role));
   return (
     <>
       {canManage && <RenameGroup chat={chat} conversation={conversation} onRenamed={onClose} />}
