@@ -13,12 +13,13 @@ import { useI18n } from "./i18n.ts";
 import type { MessageActions } from "./message-row.tsx";
 import { messageText } from "./message-text.ts";
 import { OfflineBanner } from "./offline-banner.tsx";
-import { faceOf, personOf } from "./people.ts";
+import { faceOf } from "./people.ts";
 import { ReactionDialog } from "./reaction-dialog.tsx";
 import { SearchPanel } from "./search-panel.tsx";
 import { type Target, Timeline, type UnreadRange } from "./timeline.tsx";
 import { useTimelineSource } from "./timeline-source.ts";
 import { TypingLine } from "./typing-line.tsx";
+import { usePeople } from "./use-people.ts";
 
 /** One conversation, while it is on screen. */
 export function ConversationView({
@@ -48,7 +49,8 @@ export function ConversationView({
   const { edit, addReaction, removeReaction, retry, discard, markRead, setTyping } = state;
   const connectivity = connectivityOf(state);
   const face = conversation && faceOf(conversation, participants, user.id, t);
-  const nameOf = useCallback((id: string) => personOf(id, participants, t).name, [participants, t]);
+  const person = usePeople(participants);
+  const nameOf = useCallback((id: string) => person(id).name, [person]);
 
   const { target, historyId, jumpTo, toNewest } = useJumps(messages);
   const history = useHistory(conversationId, historyId);

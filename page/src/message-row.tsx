@@ -1,4 +1,4 @@
-import { memo, type ReactNode } from "react";
+import { memo } from "react";
 import type { Message } from "../../protocol/entities.ts";
 import { Avatar } from "./avatar.tsx";
 import { clockTime, fullTime } from "./format.ts";
@@ -10,6 +10,7 @@ import { isOnlyEmoji, messageText } from "./message-text.ts";
 import type { Person } from "./people.ts";
 import { QuotedMessage } from "./quoted-message.tsx";
 import { Reactions } from "./reactions.tsx";
+import { ReadReceipt } from "./read-receipt.tsx";
 import type { Place } from "./timeline-rows.ts";
 
 export interface MessageActions {
@@ -43,7 +44,7 @@ export const MessageRow = memo(function MessageRow({
   myId,
   nameOf,
   actions,
-  receipt,
+  readers,
 }: {
   message: Message;
   sender: Person;
@@ -59,8 +60,8 @@ export const MessageRow = memo(function MessageRow({
   myId: string;
   nameOf: (userId: string) => string;
   actions: MessageActions;
-  /** Who has read it, under the one message that says so. */
-  receipt: ReactNode;
+  /** Who has read it, of the one message that says so. */
+  readers: readonly Person[];
 } & Place) {
   const { t, language } = useI18n();
   const isDeleted = message.deleted_at !== null;
@@ -144,7 +145,7 @@ export const MessageRow = memo(function MessageRow({
             onToggle={(emoji, isMine) => actions.react(message.id, emoji, isMine)}
           />
         )}
-        {receipt}
+        {readers.length > 0 && <ReadReceipt messageId={message.id} readers={readers} isGroup={hasName} />}
       </div>
     </div>
   );

@@ -16,11 +16,11 @@ import { Icon } from "./icons.tsx";
 import { type MessageActions, MessageRow } from "./message-row.tsx";
 import { systemText } from "./message-text.ts";
 import { PendingRow } from "./pending-row.tsx";
-import { personOf } from "./people.ts";
-import { ReadReceipt } from "./read-receipt.tsx";
+import type { Person } from "./people.ts";
 import { receiptOf } from "./receipts.ts";
 import { type Lines, type Row, toRows } from "./timeline-rows.ts";
 import type { TimelineSource } from "./timeline-source.ts";
+import { usePeople } from "./use-people.ts";
 import { useIsVisible } from "./use-visible.ts";
 
 /** More messages are asked for when this much is left above or below, in pixels. */
@@ -32,6 +32,8 @@ const TOP_PX = 44;
 /** Heights of what was never on screen, in pixels. */
 const ROW_PX = 44;
 const LINE_PX = 46;
+
+const NOBODY: readonly Person[] = [];
 
 /** A message to be shown; each wish has a number of its own. */
 export interface Target {
@@ -90,18 +92,18 @@ export function Timeline({
     () => toRows(messages, pending, myId, newFromId),
     [messages, pending, myId, newFromId],
   );
+  const person = usePeople(participants);
   const nameOf = useCallback(
-    (userId: string) => (userId === myId ? t.you : personOf(userId, participants, t).name),
-    [participants, myId, t],
+    (userId: string) => (userId === myId ? t.you : person(userId).name),
+    [person, myId, t],
   );
   const receipt = useMemo(
     () => (isNewest ? receiptOf(messages, participants, myId) : null),
     [isNewest, messages, participants, myId],
   );
-  const readers = useMemo(
-    () => receipt?.readerIds.map((id) => personOf(id, participants, t)) ?? [],
-    [receipt, participants, t],
-  );
+  // The same list until somebody else is in it, or its row would render with each message.
+  const readerIds = JSON.stringify(receipt?.readerIds ?? []);
+  const readers = useMemo(() => (JSON.parse(readerIds) as string[]).map(person), [readerIds, person]);
 
   const editingIndex = editingId === null ? -1 : rows.findIndex((row) => isRowOf(row, editingId));
   const virtualizer = useVirtualizer({
@@ -209,14 +211,14 @@ export function Timeline({
       case "system":
         return (
           <p className="system" data-testid={`message-${row.message.id}`}>
-            {systemText(row.message, (id) => personOf(id, participants, t).name, t)}
+            {systemText(row.message, (id) => person(id).name, t)}
           </p>
         );
       case "message":
         return (
           <MessageRow
             message={row.message}
-            sender={personOf(row.message.sender_id, participants, t)}
+            sender={person(row.message.sender_id)}
             isOwn={row.message.sender_id === myId}
             isFirst={row.isFirst}
             isLast={row.isLast}
@@ -229,11 +231,7 @@ export function Timeline({
             myId={myId}
             nameOf={nameOf}
             actions={actions}
-            receipt={
-              receipt?.messageId === row.message.id && (
-                <ReadReceipt messageId={row.message.id} readers={readers} isGroup={isGroup} />
-              )
-            }
+            readers={receipt?.messageId === row.message.id ? readers : NOBODY}
           />
         );
       case "pending":
