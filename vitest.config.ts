@@ -13,7 +13,8 @@ const SERVICE_TESTS = [
 const WORKERD_TESTS = ["test/workerd/**/*.test.ts"];
 const DEPENDENCIES = "**/node_modules/**";
 
-const PATIENCE = { testTimeout: 180_000, hookTimeout: 180_000 };
+/** Only a defect takes as long. */
+const PATIENCE = { testTimeout: 180_000, hookTimeout: 180_000, expect: { poll: { timeout: 60_000 } } };
 
 export default defineConfig({
   test: {
