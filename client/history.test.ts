@@ -39,7 +39,7 @@ async function openedAt(id: number): Promise<History> {
   return history;
 }
 
-test("begins around a message, without those between it and the newest, and goes on in both directions", async () => {
+test("C13: begins around a message, without those between it and the newest, and goes on in both directions", async () => {
   const history = await openedAt(200);
   expect(ids(history)).toEqual(from(176, 225));
   expect(history.state).toMatchObject({ has_older: true, has_newer: true });
@@ -59,7 +59,7 @@ test("a message at an end of the conversation", async () => {
   expect(last.state.has_newer).toBe(false);
 });
 
-test("follows edits and reactions of what it shows, live and after an absence", async () => {
+test("C13: follows edits and reactions of what it shows, live and after an absence", async () => {
   const conversation = await joined();
   const history = await openedAt(100);
   const text = (id: number) => history.state.messages.find((message) => message.id === id)?.body?.text;
@@ -78,7 +78,7 @@ test("follows edits and reactions of what it shows, live and after an absence", 
   await until(() => expect(text(99)).toBe("changed meanwhile"));
 });
 
-test("what is told while a page is on its way is not undone by it", async () => {
+test("C13: what is told while a page is on its way is not undone by it", async () => {
   await joined();
   const history = new History(chat, CONVERSATION_ID, 100);
   server.edit(100, "newer than the page");
